@@ -1,0 +1,1 @@
+"""The service skeleton that every Gantry service is built from."""

@@ -1,0 +1,1 @@
+"""Devices: what there is, what was asked for, what is used and why."""

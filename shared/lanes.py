@@ -1,0 +1,178 @@
+"""Lanes: where an engine runs. One lane runs one batch at a time.
+
+``ProcessLane`` puts the engine in a child process of its own (speech, vision: native code that
+can leak, hang or crash); ``InlineLane`` runs it on one thread of this process (models that answer
+in microseconds, and engines given by tests).
+"""
+
+import asyncio
+import logging
+from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Protocol
+
+from shared.engine import Engine, EngineInfo
+from shared.errors import DeadlineExceeded, EngineError
+from shared.worker import Handler, Worker, WorkerSpec, resolve
+
+log = logging.getLogger(__name__)
+
+
+class LaneHung(DeadlineExceeded):
+    """A batch ran longer than the engine's limit; the engine is being restarted."""
+
+    code = "engine_hung"
+
+
+class Lane(Protocol):
+    """Runs batches of one engine, one at a time."""
+
+    async def start(self) -> EngineInfo:
+        """Load and warm the engine."""
+        ...
+
+    async def run(self, key: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
+        """Run one batch; as ``Engine.run``."""
+        ...
+
+    async def stop(self) -> None:
+        """Free everything; the lane can be started again."""
+        ...
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether batches can be run now."""
+        ...
+
+
+class InlineLane:
+    """Runs an engine on one thread of this process."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Take the engine; nothing is loaded yet."""
+        self._engine = engine
+        self._thread: ThreadPoolExecutor | None = None
+
+    async def start(self) -> EngineInfo:
+        """Load and warm the engine on its thread."""
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lane")
+        info: EngineInfo = await self._call(_load_and_warm, self._engine)
+        return info
+
+    async def run(self, key: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
+        """Run one batch."""
+        results: Sequence[Any] = await self._call(self._engine.run, key, payloads)
+        return checked(results, payloads)
+
+    async def stop(self) -> None:
+        """Close the engine and end the thread."""
+        if self._thread is None:
+            return
+        await self._call(self._engine.close)
+        self._thread.shutdown(wait=False)
+        self._thread = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the engine is loaded."""
+        return self._thread is not None
+
+    async def _call(self, function: Any, *arguments: Any) -> Any:  # noqa: ANN401 - passes through
+        if self._thread is None:
+            raise EngineError("the engine is not loaded")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+
+class ProcessLane:
+    """Runs an engine in a child process; kills and reports it when a batch hangs."""
+
+    def __init__(self, spec: WorkerSpec, *, timeout_s: float = 300.0) -> None:
+        """Describe the child; it is started by ``start``.
+
+        Args:
+            spec: ``handler`` names a function that takes the options and returns an ``Engine``.
+            timeout_s: longest run of one batch, in s.
+        """
+        self._spec = replace(
+            spec,
+            handler="shared.lanes:engine_handler",
+            options={"engine": spec.handler, "options": dict(spec.options)},
+            record_types=[*spec.record_types, EngineInfo],
+        )
+        self._timeout_s = timeout_s
+        self._worker: Worker | None = None
+        self._thread: ThreadPoolExecutor | None = None
+
+    async def start(self) -> EngineInfo:
+        """Start the child, load and warm the engine in it."""
+        await self.stop()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=self._spec.name)
+        loop = asyncio.get_running_loop()
+        self._worker = await loop.run_in_executor(self._thread, Worker, self._spec)
+        try:
+            info: EngineInfo = await loop.run_in_executor(self._thread, self._worker.call, "load")
+        except BaseException:
+            await self.stop()
+            raise
+        return info
+
+    async def run(self, key: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
+        """Run one batch in the child.
+
+        Raises:
+            LaneHung: it took longer than the limit; the child has been killed.
+            WorkerDied: the child ended.
+        """
+        if self._worker is None or self._thread is None:
+            raise EngineError("the engine is not loaded")
+        call = asyncio.get_running_loop().run_in_executor(
+            self._thread, self._worker.call, "run", key, list(payloads)
+        )
+        done, _ = await asyncio.wait({call}, timeout=self._timeout_s)
+        if not done:
+            self._worker.kill()
+            await asyncio.wait({call})
+            call.exception()  # the child's death is the consequence, not the news
+            raise LaneHung(f"the model did not answer within {self._timeout_s:g} s")
+        return checked(call.result(), payloads)
+
+    async def stop(self) -> None:
+        """End the child."""
+        worker, thread, self._worker, self._thread = self._worker, self._thread, None, None
+        if worker is not None and thread is not None:
+            if not worker.is_alive:
+                log.info("%s has ended", self._spec.name)
+            await asyncio.get_running_loop().run_in_executor(None, worker.close)
+            thread.shutdown(wait=False)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the child runs."""
+        return self._worker is not None and self._worker.is_alive
+
+
+def checked(results: Sequence[Any], payloads: Sequence[Any]) -> Sequence[Any]:
+    """``results``, if there is one for each payload; a wrong length must never shift answers."""
+    if len(results) != len(payloads):
+        raise EngineError(f"the model gave {len(results)} results for {len(payloads)} items")
+    return results
+
+
+def engine_handler(options: dict[str, Any]) -> Handler:
+    """The child's side of ``ProcessLane``: build the engine that the options name, and serve it."""
+    engine: Engine = resolve(options["engine"])(options["options"])
+
+    def handle(method: str, arguments: list[Any]) -> Any:  # noqa: ANN401 - any wire value
+        if method == "load":
+            return _load_and_warm(engine)
+        key, payloads = arguments
+        return list(engine.run(key, payloads))
+
+    return handle
+
+
+def _load_and_warm(engine: Engine) -> EngineInfo:
+    info = engine.load()
+    engine.warm_up()
+    return info

@@ -1,0 +1,1 @@
+"""Decoding of images, audio and PDF in child processes with limits."""

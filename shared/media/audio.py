@@ -1,0 +1,86 @@
+"""Decode recordings with PyAV; runs in a media worker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import PayloadTooLarge, UnsupportedMedia
+from shared.media.limits import AudioLimits, Recording
+
+DEMUXERS = frozenset(
+    {
+        "aac", "ac3", "aiff", "amr", "asf", "au", "avi", "caf", "flac", "flv", "matroska,webm",
+        "mov,mp4,m4a,3gp,3g2,mj2", "mp3", "mpeg", "mpegts", "ogg", "w64", "wav", "wv",
+    }
+)  # fmt: skip
+"""Containers that are read. Playlists (HLS, DASH, concat) are not: they would open other files."""
+
+
+def decode_audio(path: str, limits: AudioLimits) -> Recording:
+    """Decode the first audio stream to mono float32.
+
+    Args:
+        path: file of ours.
+        limits: bounds, checked while decoding, and the sample rate of the result.
+
+    Returns:
+        The recording; channels are averaged. Damage after a sound beginning ends it there.
+
+    Raises:
+        UnsupportedMedia: no container or codec that is read, or no audio in it.
+        PayloadTooLarge: longer, or more channels, than the limit.
+    """
+    if not Path(path).stat().st_size:
+        raise UnsupportedMedia("the file is empty")
+    try:
+        with av.open(path, options={"protocol_whitelist": "file"}) as container:
+            return _decode(container, limits)
+    except (av.error.FFmpegError, ValueError, MemoryError) as error:
+        raise UnsupportedMedia(f"the audio cannot be decoded ({type(error).__name__})") from None
+
+
+def _decode(container: Any, limits: AudioLimits) -> Recording:  # noqa: ANN401 - PyAV is untyped
+    if container.format.name not in DEMUXERS:
+        raise UnsupportedMedia(f"containers of type {container.format.name!r} are not read")
+    if not container.streams.audio:
+        raise UnsupportedMedia("the file holds no audio")
+    stream = container.streams.audio[0]
+    if stream.codec_context.channels > limits.max_channels:
+        raise PayloadTooLarge(
+            f"the audio has {stream.codec_context.channels} channels; "
+            f"the limit is {limits.max_channels}"
+        )
+    pieces: list[NDArray[np.float32]] = []
+    left = int(limits.max_seconds * limits.sample_rate_hz)
+    for piece in _resampled(container, stream, limits.sample_rate_hz):
+        left -= len(piece)
+        if left < 0:
+            raise PayloadTooLarge(f"the audio is longer than {limits.max_seconds:g} s")
+        pieces.append(piece)
+    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    return Recording(np.clip(samples, -1, 1), limits.sample_rate_hz)
+
+
+def _resampled(
+    container: Any,  # noqa: ANN401 - PyAV is untyped
+    stream: Any,  # noqa: ANN401
+    sample_rate_hz: int,
+) -> Iterator[NDArray[np.float32]]:
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate_hz)
+    decoded_any = False
+    try:
+        for frame in container.decode(stream):
+            frame.pts = None  # a gap or jump in the time stamps must not stop the resampler
+            decoded_any = True
+            for part in resampler.resample(frame):
+                yield part.to_ndarray().astype(np.float32, copy=False).reshape(-1)
+    except av.error.FFmpegError:
+        if not decoded_any:
+            raise
+    if decoded_any:
+        for part in resampler.resample(None):
+            yield part.to_ndarray().astype(np.float32, copy=False).reshape(-1)

@@ -1,0 +1,65 @@
+"""Bounds of what is decoded, and the decoded things, as they travel to and from the media pool."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """Bounds of one picture."""
+
+    max_pixels: int = 100_000_000
+    min_side_px: int = 1
+
+
+@dataclass(frozen=True)
+class AudioLimits:
+    """Bounds of one recording."""
+
+    max_seconds: float = 4 * 3600.0
+    max_channels: int = 8
+    sample_rate_hz: int = 16_000  # rate of the result
+
+
+@dataclass(frozen=True)
+class PdfLimits:
+    """Bounds of one PDF."""
+
+    max_pages: int = 100  # of the pages asked for
+    max_pixels: int = 100_000_000  # of one rendered page
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture, upright (EXIF orientation applied)."""
+
+    pixels: NDArray[np.uint8]  # (height, width, 3), RGB
+
+    @property
+    def width_px(self) -> int:
+        """Width in pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height_px(self) -> int:
+        """Height in pixels."""
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A decoded recording."""
+
+    samples: NDArray[np.float32]  # (n_samples,), mono, -1 to 1
+    sample_rate_hz: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate_hz
+
+
+RECORD_TYPES: tuple[type[Any], ...] = (ImageLimits, AudioLimits, PdfLimits, Picture, Recording)

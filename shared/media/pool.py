@@ -1,0 +1,142 @@
+"""A few persistent child processes that decode media under limits of memory and time.
+
+Hostile or damaged files meet native decoders here, in a process that holds nothing of value and
+whose death costs one request. A worker that hangs or dies is replaced.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from shared.errors import QueueFull, UnsupportedMedia
+from shared.media.limits import (
+    RECORD_TYPES,
+    AudioLimits,
+    ImageLimits,
+    PdfLimits,
+    Picture,
+    Recording,
+)
+from shared.worker import Handler, Worker, WorkerDied, WorkerSpec
+
+log = logging.getLogger(__name__)
+
+SPEC = WorkerSpec(
+    handler="shared.media.pool:handler",
+    record_types=RECORD_TYPES,
+    name="media",
+    environ={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    memory_limit_bytes=6 * 2**30,
+)
+
+
+class MediaPool:
+    """Decodes files of ours; every method raises the 4xx that says what is wrong with the file."""
+
+    def __init__(
+        self, workers: int = 2, *, timeout_s: float = 120.0, max_waiting: int = 64
+    ) -> None:
+        """Set the size of the pool; processes start when first needed.
+
+        Args:
+            workers: child processes.
+            timeout_s: longest work on one file, in s.
+            max_waiting: files that may wait for a worker; beyond it 503.
+        """
+        self._slots = asyncio.Semaphore(workers)
+        self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="media")
+        self._idle: list[Worker] = []
+        self._timeout_s = timeout_s
+        self._waiting = 0
+        self._max_waiting = max_waiting
+
+    async def decode_image(self, path: Path, limits: ImageLimits) -> Picture:
+        """Decode a picture; see ``shared.media.images.decode_image``."""
+        picture: Picture = await self._call("decode_image", str(path), limits)
+        return picture
+
+    async def decode_audio(self, path: Path, limits: AudioLimits) -> Recording:
+        """Decode a recording; see ``shared.media.audio.decode_audio``."""
+        recording: Recording = await self._call("decode_audio", str(path), limits)
+        return recording
+
+    async def count_pages(self, path: Path) -> int:
+        """Count the pages of a PDF; see ``shared.media.pdf.count_pages``."""
+        count: int = await self._call("count_pages", str(path))
+        return count
+
+    async def render_page(self, path: Path, page: int, dpi: int, limits: PdfLimits) -> Picture:
+        """Render a page of a PDF; see ``shared.media.pdf.render_page``."""
+        picture: Picture = await self._call("render_page", str(path), page, dpi, limits)
+        return picture
+
+    async def close(self) -> None:
+        """End the child processes."""
+        for worker in self._idle:
+            await asyncio.to_thread(worker.close)
+        self._idle.clear()
+        self._threads.shutdown(wait=False)
+
+    async def _call(self, method: str, *arguments: Any) -> Any:  # noqa: ANN401 - any wire value
+        if self._waiting >= self._max_waiting:
+            raise QueueFull("too many files are waiting to be decoded")
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            return await self._run(method, arguments)
+        finally:
+            self._slots.release()
+
+    async def _run(self, method: str, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
+        loop = asyncio.get_running_loop()
+        worker = self._idle.pop() if self._idle else None
+        if worker is None or not worker.is_alive:
+            worker = await loop.run_in_executor(self._threads, Worker, SPEC)
+        call = loop.run_in_executor(self._threads, worker.call, method, *arguments)
+        try:
+            done, _ = await asyncio.wait({call}, timeout=self._timeout_s)
+        except asyncio.CancelledError:
+            await self._discard(worker, call)
+            raise
+        if not done:
+            await self._discard(worker, call)
+            raise UnsupportedMedia(f"the file could not be decoded within {self._timeout_s:g} s")
+        try:
+            answer = call.result()
+        except WorkerDied:
+            await self._discard(worker, call)
+            raise UnsupportedMedia("the file is damaged: decoding it had to be stopped") from None
+        finally:
+            if worker.is_alive:
+                self._idle.append(worker)
+        return answer
+
+    async def _discard(self, worker: Worker, call: "asyncio.Future[Any]") -> None:
+        log.warning("a media worker had to be replaced")
+        worker.kill()
+        await asyncio.wait({call})
+        call.exception()
+        await asyncio.to_thread(worker.close)
+
+
+def handler(_options: Mapping[str, Any]) -> Handler:
+    """The child's side: import the decoders and serve them."""
+    from shared.media import audio, images, pdf
+
+    methods = {
+        "decode_image": images.decode_image,
+        "decode_audio": audio.decode_audio,
+        "count_pages": pdf.count_pages,
+        "render_page": pdf.render_page,
+    }
+
+    def handle(method: str, arguments: list[Any]) -> Any:  # noqa: ANN401 - any wire value
+        return methods[method](*arguments)  # type: ignore[operator] # each has its own signature
+
+    return handle

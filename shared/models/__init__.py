@@ -1,0 +1,1 @@
+"""Which models a service can run, where their files are, and how they get there."""

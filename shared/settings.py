@@ -1,0 +1,138 @@
+"""Settings of a process: read once from the environment, checked, documented.
+
+Each process has one subclass whose prefix is its folder's name (``OCR_DEVICE``). An unknown
+variable with the prefix or a bad value stops the start, so that a typing mistake is never silently
+ignored. ``python -m shared.settings services.ocr.settings:OcrSettings`` prints the table for the
+README.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d{1,2})$")]
+
+
+class SettingsError(Exception):
+    """A variable is unknown or its value is bad; the text says which and what is right."""
+
+
+class ProcessSettings(BaseSettings):
+    """What every Gantry process can be told."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_nested_delimiter="__")
+
+    library_variables: ClassVar[frozenset[str]] = frozenset()
+    """Variables that share the prefix but belong to a third-party library."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        8000, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level that is logged."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="Form of a log line.")
+    quiet: bool = Field(True, description="Hold third-party libraries to warnings in the log.")
+
+    @classmethod
+    def prefix(cls) -> str:
+        """The prefix of this process's variables, upper case, with the underscore."""
+        return (cls.model_config.get("env_prefix") or "").upper()
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read and check the settings.
+
+        Args:
+            environ: variables to check for unknown names; the process's own by default.
+
+        Raises:
+            SettingsError: a variable is unknown, or a value is out of its range.
+        """
+        names = os.environ if environ is None else environ
+        known = set(cls.model_fields)
+        for name in sorted(names):
+            if not name.upper().startswith(cls.prefix()) or name in cls.library_variables:
+                continue
+            field = name[len(cls.prefix()) :].lower().split("__")[0]
+            if field not in known:
+                raise SettingsError(
+                    f"unknown setting {name}; known are "
+                    + ", ".join(cls.prefix() + each.upper() for each in sorted(known))
+                )
+        try:
+            return cls()
+        except ValidationError as error:
+            faults = "; ".join(
+                cls.prefix() + "__".join(map(str, fault["loc"])).upper() + ": " + fault["msg"]
+                for fault in error.errors()
+            )
+            raise SettingsError(f"bad setting: {faults}") from None
+
+
+class ServiceSettings(ProcessSettings):
+    """What every inference service can be told."""
+
+    device: DeviceName = Field(
+        "auto",
+        description="Where the model runs: auto, cpu, cuda or cuda:N. auto falls back to CPU.",
+    )
+    model: str = Field("auto", description="Name of an installed model, or a path to weights.")
+    models_dir: Path = Field(Path("models"), description="Folder of the installed models.")
+    threads: int = Field(
+        0, ge=0, le=256, description="CPU threads of the engine; 0 takes the CPU quota."
+    )
+    max_batch_size: int = Field(8, ge=1, le=1024, description="Most items in one batch.")
+    max_queue_items: int = Field(
+        256, ge=1, description="Most items waiting before 503 is answered."
+    )
+    max_body_bytes: int = Field(
+        64 * 2**20, ge=1024, description="Largest request body, in bytes; beyond it 413."
+    )
+    deadline_ms: int = Field(
+        60_000, ge=10, le=86_400_000, description="Time a request may take if it names none, in ms."
+    )
+    engine_timeout_s: float = Field(
+        300.0, gt=0, description="Longest run of one batch, in s; then the engine is restarted."
+    )
+    spool_dir: Path | None = Field(
+        None, description="Folder for uploads being read; default: the system's."
+    )
+    admin_token: str | None = Field(None, description="Token of /admin; without it /admin is off.")
+
+
+def settings_table(settings: type[ProcessSettings]) -> str:
+    """A Markdown table of every variable, its type, default and meaning."""
+    rows = ["| variable | type | default | meaning |", "|---|---|---|---|"]
+    for name, field in settings.model_fields.items():
+        kind = settings.model_json_schema()["properties"][name]
+        shown = kind.get("type") or "/".join(
+            option.get("type", "object")
+            for option in kind.get("anyOf", [{"type": "one of a list"}])
+        )
+        if "enum" in kind:
+            shown = " / ".join(f"`{value}`" for value in kind["enum"])
+        default = "" if field.default is None else f"`{field.default}`"
+        if field.default_factory is not None:
+            default = ""
+        rows.append(
+            f"| `{settings.prefix()}{name.upper()}` | {shown} | {default} | {field.description} |"
+        )
+    return "\n".join(rows)
+
+
+def _main(argv: list[str]) -> None:
+    module, _, name = argv[1].partition(":")
+    settings: Any = getattr(importlib.import_module(module), name)
+    sys.stdout.write(settings_table(settings) + "\n")
+
+
+if __name__ == "__main__":
+    _main(sys.argv)

@@ -1,0 +1,58 @@
+"""What tests of services share: the real application under a client, or on a real port."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from shared.http import AsgiApp
+
+
+@asynccontextmanager
+async def running_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Run a service's application in process, its engines settled, and yield a client for it.
+
+    Responses come whole; streaming and disconnects need ``running_server``.
+    """
+    async with app.router.lifespan_context(app):
+        for host in app.state.spec.hosts:
+            await host.settled()
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            yield client
+
+
+@asynccontextmanager
+async def running_server(app: AsgiApp) -> AsyncIterator[str]:
+    """Serve an application on a free port of the loopback and yield its base URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    )
+    started = asyncio.Event()
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # older uvicorn
+    task = asyncio.ensure_future(_serve(server, listener, started))
+    await started.wait()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket, started: asyncio.Event) -> None:
+    startup = server.startup
+
+    async def announce(sockets: list[socket.socket] | None = None) -> None:
+        await startup(sockets=sockets)
+        started.set()
+
+    server.startup = announce  # type: ignore[method-assign] # uvicorn has no event for this
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        started.set()
