@@ -215,8 +215,11 @@ class DynamicBatcher:
             each.item.trace.queue_ms = (started - each.arrival) * 1000
             each.item.trace.inference_ms = duration_s * 1000
             each.item.trace.batch_items = len(batch)
-            if isinstance(result, Exception):
+            if isinstance(result, GantryError):
                 self._fail(each, result)
+            elif isinstance(result, Exception):
+                log.error("an item failed", exc_info=result)
+                self._fail(each, EngineError(f"the model failed ({type(result).__name__})"))
             elif not each.done.done():
                 each.done.set_result(result)
         self._start_batches()
@@ -229,8 +232,7 @@ class DynamicBatcher:
         for each in batch:
             self._metrics.queue_wait.labels(self._name).observe(started - each.arrival)
 
-    def _fail(self, waiting: _Waiting, error: Exception) -> None:
-        code = error.code if isinstance(error, GantryError) else EngineError.code
-        self._metrics.failed.labels(self._name, code).inc()
+    def _fail(self, waiting: _Waiting, error: GantryError) -> None:
+        self._metrics.failed.labels(self._name, error.code).inc()
         if not waiting.done.done():
             waiting.done.set_exception(error)

@@ -192,6 +192,7 @@ class _Exchange:
         self._left_bytes = 0
         self._limit_bytes = 0
         self._body_read = False
+        self._empty_body: Message | None = None
         self._gone = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
@@ -210,6 +211,9 @@ class _Exchange:
 
     async def run(self, app: AsgiApp, context: RequestContext) -> None:
         """Run the application until it is done, the client leaves or the deadline passes."""
+        if not self._announces_body():
+            # Routes without a body never ask for it, so the client's leaving would go unseen.
+            self._empty_body = await self._receive_part()
         self._work = asyncio.ensure_future(app(self.scope, self.receive, self.send))
         try:
             async with asyncio.timeout(max(0.0, context.remaining_s())) as deadline:
@@ -231,6 +235,10 @@ class _Exchange:
         finally:
             await self._stop()
 
+    def _announces_body(self) -> bool:
+        length = header(self.scope, b"content-length")
+        return length not in (None, "0") or header(self.scope, b"transfer-encoding") is not None
+
     async def _stop(self) -> None:
         for task in (self._work, self._watcher):
             if task is not None and not task.done():
@@ -240,9 +248,15 @@ class _Exchange:
 
     async def receive(self) -> Message:
         """Next part of the body, counted; after it, only the client's leaving."""
+        if self._empty_body is not None:
+            message, self._empty_body = self._empty_body, None
+            return message
         if self._body_read:
             await self._gone.wait()
             return {"type": "http.disconnect"}
+        return await self._receive_part()
+
+    async def _receive_part(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self._body_read = True

@@ -87,8 +87,8 @@ class EngineMetrics:
             ["batcher", "code"], registry=registry,
         )  # fmt: skip
         self.phase = Gauge(
-            "gantry_engine_phase", "1 for the phase the engine is in, else 0.", ["batcher", "phase"],
-            registry=registry,
+            "gantry_engine_phase", "1 for the phase the engine is in, else 0.",
+            ["batcher", "phase"], registry=registry,
         )  # fmt: skip
         self.restarts = Counter(
             "gantry_engine_restarts_total",
