@@ -21,7 +21,7 @@ Callers match on ``code``, which never changes; ``detail`` is for people and may
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ class GantryError(Exception):
         self.detail = detail
         self.faults = tuple(faults)
         self.retry_after_s = retry_after_s
+
+    def fresh(self) -> Self:
+        """The same error without a traceback, to be raised for another caller."""
+        return type(self)(self.detail, faults=self.faults, retry_after_s=self.retry_after_s)
 
 
 class BadRequest(GantryError):

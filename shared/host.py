@@ -1,20 +1,24 @@
 """Keeps one engine loaded: loads it in the background, answers for its state, starts it anew.
 
-Phases: loading → ready (or degraded: on the CPU though a GPU would have been taken) → draining.
+    unloaded ──start──► loading ──► ready ──────┐
+        ▲                  │   └──► degraded ◄──┤ (on the CPU though a GPU was wanted)
+        └──── idle ────────┘   └──► failed      └──► draining
+
 An engine that cannot be loaded is ``failed``, with one sentence that says what is missing; the
-service stays up and answers 503 with that sentence. Loads never run on a request.
+service stays up and answers 503 with that sentence. Loads never run on a request, and requests
+that wait while a lost lane is replaced stay in the queue, within their deadlines.
 """
 
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from shared.batching import BatchLimits, DynamicBatcher, Item, ItemTrace, Priority
-from shared.context import request_context
+from shared.context import RequestContext, request_context
 from shared.engine import EngineInfo
 from shared.errors import GantryError, ModelMissing, NotReady
 from shared.lanes import Lane
@@ -29,6 +33,7 @@ RESTART_DELAYS_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 class Phase(StrEnum):
     """State of an engine."""
 
+    UNLOADED = "unloaded"
     LOADING = "loading"
     READY = "ready"
     DEGRADED = "degraded"
@@ -36,8 +41,18 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
+@dataclass(frozen=True)
+class HostPolicy:
+    """What a host does by itself."""
+
+    lanes: int = 1  # lanes that run side by side
+    idle_unload_s: float | None = None  # unload after this long without work; None: never
+    gpu_retry_s: float = 60.0  # on the CPU fallback, time between attempts to return to the GPU
+    attempts_before_fallback: int = 2  # failed starts on the GPU before the CPU is taken
+
+
 class EngineHost:
-    """One engine, its lane and its batcher."""
+    """One engine, its lanes and its batcher."""
 
     def __init__(
         self,
@@ -46,25 +61,37 @@ class EngineHost:
         *,
         metrics: EngineMetrics,
         name: str,
+        policy: HostPolicy | None = None,
+        cpu_lane: Lane | None = None,
     ) -> None:
         """Host the engine behind ``lane``; nothing is loaded until ``start``.
 
         Args:
-            lane: where it runs.
+            lane: how the engine is run; further and replacing lanes are its clones.
             limits: bounds of its batches and queue.
             metrics: where it counts.
             name: what it does, as in metrics and log ("detect", "recognise").
+            policy: lanes, idle unload, return to the GPU.
+            cpu_lane: the same engine on the CPU, for when ``lane`` cannot be started; None if
+                ``lane`` falls back by itself or must not.
         """
         self.name = name
         self.info: EngineInfo | None = None
-        self.reason: str | None = None  # why it is not ready
-        self._lane = lane
+        self.reason: str | None = None  # why it is not ready, or why it is degraded
+        self._prototype, self._cpu_prototype = lane, cpu_lane
+        self._policy = policy or HostPolicy()
         self._metrics = metrics
-        self._batcher = DynamicBatcher([lane], limits, metrics=metrics, name=name)
-        self._phase = Phase.LOADING
-        self._loader: asyncio.Task[None] | None = None
+        self._batcher = DynamicBatcher(
+            limits, metrics=metrics, name=name, on_lane_lost=self._lane_lost
+        )
+        self._lanes: list[Lane] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loading: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
-        self._set_phase(Phase.LOADING)
+        self._last_work = 0.0  # on the loop's clock
+        self._set_phase(Phase.UNLOADED)
+
+    # State
 
     @property
     def phase(self) -> Phase:
@@ -73,7 +100,7 @@ class EngineHost:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it takes work."""
+        """Whether it takes work now."""
         return self._phase in (Phase.READY, Phase.DEGRADED)
 
     @property
@@ -85,14 +112,63 @@ class EngineHost:
         """How long a new item would wait, in s."""
         return self._batcher.predicted_wait_s()
 
+    async def settled(self) -> None:
+        """Wait until the engine is loaded, or is known not to load."""
+        await self._settled.wait()
+
+    # Life
+
     def start(self) -> None:
         """Begin to load in the background; a load that is under way is not doubled."""
-        if self._loader is None or self._loader.done():
-            self._loader = asyncio.ensure_future(self._load())
+        if self._loading is None or self._loading.done():
+            self._set_phase(Phase.LOADING)
+            self._loading = self._spawn(self._load())
 
-    async def settled(self) -> None:
-        """Wait until the engine is loaded or is known not to load."""
-        await self._settled.wait()
+    async def unload(self) -> None:
+        """Finish accepted work and free the engine, until ``start`` or a request wakes it."""
+        await self._stop_lanes(Phase.UNLOADED, NotReady("the model is unloaded"))
+
+    async def stop(self, drain_s: float = 10.0) -> None:
+        """Answer what was accepted, for at most ``drain_s``, then free the engine."""
+        self._set_phase(Phase.DRAINING)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._batcher.drain(), drain_s)
+        for task in list(self._tasks):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self._stop_lanes(Phase.DRAINING, NotReady("the service is stopping"))
+
+    async def recycle(self, reason: str) -> None:
+        """Replace every lane by a fresh one without dropping a request: start, warm, swap, drain.
+
+        Raises:
+            GantryError: the fresh lane did not start or failed its golden example; the old one
+                goes on.
+        """
+        for old in list(self._lanes):
+            fresh = old.clone()
+            self.info = await fresh.start()
+            self._metrics.restarts.labels(self.name, reason).inc()
+            self._use(fresh)
+            self._lanes.remove(old)
+            await self._batcher.remove_lane(old)
+            await old.stop()
+
+    async def _stop_lanes(self, phase: Phase, reason: GantryError) -> None:
+        if self._loading is not None and not self._loading.done():
+            self._loading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._loading
+        lanes, self._lanes = self._lanes, []
+        for lane in lanes:
+            await self._batcher.remove_lane(lane)
+        self._batcher.refuse(reason)
+        for lane in lanes:
+            await lane.stop()
+        self._set_phase(phase)
+
+    # Work
 
     async def run(
         self,
@@ -101,6 +177,7 @@ class EngineHost:
         key: Hashable = (),
         weight: float = 1.0,
         priority: Priority = Priority.INTERACTIVE,
+        size_bytes: int = 0,
     ) -> Any:  # noqa: ANN401
         """Run one payload for the request being answered; timings go into its context.
 
@@ -109,73 +186,162 @@ class EngineHost:
             GantryError: what the engine raised for it.
         """
         context = request_context()
-        if self.info is not None:
-            context.model, context.device = self.info.model, self.info.device
+        await self._wake(context)
         trace = ItemTrace()
-        item = Item(payload, key, context.deadline, weight, priority, trace)
+        item = Item(payload, key, context.deadline, weight, priority, size_bytes, trace)
         try:
             return await self._batcher.submit(item)
         finally:
-            context.add_ms("queue", trace.queue_ms)
-            context.add_ms("inference", trace.inference_ms)
-            if not self._lane.is_alive and self.is_ready:
-                self._lost()
+            self._note(context, [trace])
 
-    async def stop(self, drain_s: float = 10.0) -> None:
-        """Answer what was accepted, for at most ``drain_s``, then free the engine."""
-        self._set_phase(Phase.DRAINING)
-        if self._loader is not None:
-            self._loader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._loader
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._batcher.drain(), drain_s)
-        self._batcher.refuse(NotReady("the service is stopping"))
-        await self._lane.stop()
+    async def run_all(
+        self,
+        payloads: Sequence[Any],
+        *,
+        keys: Sequence[Hashable],
+        weights: Sequence[float],
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> list[Any]:
+        """Run the parts of one request, which batches may split; as ``run``.
 
-    def _lost(self) -> None:
-        log.error("%s: the engine's process has ended; starting it anew", self.name)
-        self._metrics.restarts.labels(self.name).inc()
-        self._set_phase(Phase.LOADING)
-        self._batcher.refuse(NotReady("the engine is being restarted"))
-        self.start()
+        Returns:
+            For each payload, in order, its result or the ``GantryError`` it met.
+        """
+        context = request_context()
+        await self._wake(context)
+        items = [
+            Item(payload, key, context.deadline, weight, priority)
+            for payload, key, weight in zip(payloads, keys, weights, strict=True)
+        ]
+        try:
+            return await self._batcher.submit_all(items)
+        finally:
+            self._note(context, [item.trace for item in items])
+
+    async def _wake(self, context: RequestContext) -> None:
+        self._last_work = asyncio.get_running_loop().time()
+        if self._phase is Phase.UNLOADED and self._policy.idle_unload_s is not None:
+            self.start()
+            await self.settled()
+        if self.info is not None:
+            context.model, context.device = self.info.model, self.info.device
+
+    def _note(self, context: RequestContext, traces: Sequence[ItemTrace]) -> None:
+        self._last_work = asyncio.get_running_loop().time()
+        context.add_ms("queue", max((each.queue_ms for each in traces), default=0.0))
+        context.add_ms("inference", sum(each.inference_ms for each in traces))
+
+    # Loading
 
     async def _load(self) -> None:
-        for attempt in range(10**9):
+        attempt = 0
+        while len(self._lanes) < self._policy.lanes:
+            lane = self._next_lane(attempt)
             try:
-                await self._load_once()
+                info = await lane.start()
             except ModelMissing as error:
-                self._fail(error)
+                self._failed(error)
                 return  # a file does not appear by trying again
             except GantryError as error:
-                self._fail(error)
+                self._failed(error)
             except Exception:  # a fault while loading must leave the service answering 503
                 log.exception("%s: loading failed", self.name)
-                self._fail(NotReady("the model could not be loaded; see the service's log"))
+                self._failed(NotReady("the model could not be loaded; see the service's log"))
             else:
-                return
-            await asyncio.sleep(RESTART_DELAYS_S[min(attempt, len(RESTART_DELAYS_S) - 1)])
+                self._loaded(lane, info)
+                continue
+            await lane.stop()
+            attempt += 1
+            await asyncio.sleep(RESTART_DELAYS_S[min(attempt, len(RESTART_DELAYS_S)) - 1])
 
-    async def _load_once(self) -> None:
-        started = time.perf_counter()
-        self.info = info = await self._lane.start()
-        self.reason = info.fallback_reason
-        self._metrics.cpu_fallback.labels(self.name).set(info.fallback_reason is not None)
-        log.info(
-            "%s: loaded %s on %s in %.1f s",
-            self.name, info.model, info.device, time.perf_counter() - started,
-        )  # fmt: skip
+    def _next_lane(self, attempt: int) -> Lane:
+        if self._cpu_prototype is not None and attempt >= self._policy.attempts_before_fallback:
+            return self._cpu_prototype.clone()
+        return self._prototype.clone()
+
+    def _loaded(self, lane: Lane, info: EngineInfo) -> None:
+        is_first = not self._lanes
+        self.info = info
         if info.fallback_reason is not None:
-            log.warning("%s: running on the CPU: %s", self.name, info.fallback_reason)
-        self._set_phase(Phase.READY if info.fallback_reason is None else Phase.DEGRADED)
-        self._batcher.open()
+            self.reason = info.fallback_reason
+        elif info.device != "cpu" or self.reason is None or self._cpu_prototype is None:
+            self.reason = None
+        self._use(lane)
+        if not is_first:
+            return
+        degraded = self.reason is not None
+        self._metrics.cpu_fallback.labels(self.name).set(degraded)
+        log.info("%s: loaded %s on %s (%s)", self.name, info.model, info.device, info.compute_type)
+        if degraded:
+            log.warning("%s: running on the CPU: %s", self.name, self.reason)
+        self._set_phase(Phase.DEGRADED if degraded else Phase.READY)
+        if degraded and self._cpu_prototype is not None:
+            self._spawn(self._return_to_gpu())
+        if self._policy.idle_unload_s is not None:
+            self._last_work = asyncio.get_running_loop().time()
+            self._spawn(self._unload_when_idle(self._policy.idle_unload_s))
 
-    def _fail(self, error: GantryError) -> None:
+    def _use(self, lane: Lane) -> None:
+        self._lanes.append(lane)
+        self._batcher.open()
+        self._batcher.add_lane(lane)
+
+    def _failed(self, error: GantryError) -> None:
         self.reason = error.detail
         log.error("%s: %s", self.name, error.detail)
+        if self._lanes:
+            return  # the lanes that are up go on
         self._set_phase(Phase.FAILED)
-        kind = type(error) if isinstance(error, (ModelMissing, NotReady)) else NotReady
+        kind = type(error) if isinstance(error, ModelMissing) else NotReady
         self._batcher.refuse(kind(error.detail, retry_after_s=30))
+
+    def _lane_lost(self, lane: Lane, error: GantryError) -> None:
+        """Replace a lane that died, hung or met a sticky device error."""
+        log.error("%s: an engine was lost (%s); starting it anew", self.name, error.code)
+        self._metrics.restarts.labels(self.name, error.code).inc()
+        if lane in self._lanes:
+            self._lanes.remove(lane)
+        self._spawn(lane.stop())
+        if self._phase in (Phase.DRAINING, Phase.UNLOADED):
+            return
+        if not self._lanes:
+            self._set_phase(Phase.LOADING)
+        if self._loading is None or self._loading.done():
+            self._loading = self._spawn(self._load())
+
+    async def _return_to_gpu(self) -> None:
+        """While on the CPU, try the GPU now and then; swap when it works again."""
+        while True:
+            await asyncio.sleep(self._policy.gpu_retry_s)
+            lane = self._prototype.clone()
+            try:
+                info = await lane.start()
+            except GantryError as error:
+                log.info("%s: the GPU is still out of use: %s", self.name, error.detail)
+                await lane.stop()
+                continue
+            old, self._lanes = self._lanes, []
+            self.reason = None
+            self._loaded(lane, info)
+            for each in old:
+                await self._batcher.remove_lane(each)
+                await each.stop()
+            return
+
+    async def _unload_when_idle(self, idle_s: float) -> None:
+        while True:
+            left_s = self._last_work + idle_s - asyncio.get_running_loop().time()
+            if left_s <= 0 and not self.queued_items and not self._batcher.running_items:
+                break
+            await asyncio.sleep(max(left_s, 0.05))
+        log.info("%s: unloaded after %g s without work", self.name, idle_s)
+        await self.unload()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _set_phase(self, phase: Phase) -> None:
         self._phase = phase

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from shared.engine import Engine, EngineInfo
-from shared.errors import DeadlineExceeded, EngineError
+from shared.errors import DeadlineExceeded, EngineError, GantryError
+from shared.faults import classify
 from shared.worker import Handler, Worker, WorkerSpec, resolve
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,10 @@ class Lane(Protocol):
         """Free everything; the lane can be started again."""
         ...
 
+    def clone(self) -> "Lane":
+        """Another lane of the same kind, not started."""
+        ...
+
     @property
     def is_alive(self) -> bool:
         """Whether batches can be run now."""
@@ -62,8 +67,8 @@ class InlineLane:
 
     async def run(self, key: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
         """Run one batch."""
-        results: Sequence[Any] = await self._call(self._engine.run, key, payloads)
-        return checked(results, payloads)
+        results: Sequence[Any] = await self._call(run_engine, self._engine, key, payloads)
+        return results
 
     async def stop(self) -> None:
         """Close the engine and end the thread."""
@@ -72,6 +77,10 @@ class InlineLane:
         await self._call(self._engine.close)
         self._thread.shutdown(wait=False)
         self._thread = None
+
+    def clone(self) -> "InlineLane":
+        """Another lane around the same engine."""
+        return InlineLane(self._engine)
 
     @property
     def is_alive(self) -> bool:
@@ -94,6 +103,7 @@ class ProcessLane:
             spec: ``handler`` names a function that takes the options and returns an ``Engine``.
             timeout_s: longest run of one batch, in s.
         """
+        self._given = spec
         self._spec = replace(
             spec,
             handler="shared.lanes:engine_handler",
@@ -137,6 +147,10 @@ class ProcessLane:
             raise LaneHung(f"the model did not answer within {self._timeout_s:g} s")
         return checked(call.result(), payloads)
 
+    def clone(self) -> "ProcessLane":
+        """Another lane of the same kind, not started."""
+        return ProcessLane(self._given, timeout_s=self._timeout_s)
+
     async def stop(self) -> None:
         """End the child."""
         worker, thread, self._worker, self._thread = self._worker, self._thread, None, None
@@ -159,6 +173,22 @@ def checked(results: Sequence[Any], payloads: Sequence[Any]) -> Sequence[Any]:
     return results
 
 
+def run_engine(engine: Engine, key: Hashable, payloads: Sequence[Any]) -> list[Any]:
+    """Run a batch; what the engine raises or returns as an exception becomes one of our errors.
+
+    Raises:
+        GantryError: the batch failed as a whole, or gave a wrong number of results.
+    """
+    try:
+        results = checked(engine.run(key, payloads), payloads)
+    except GantryError:
+        raise
+    except Exception as error:  # the batch loop's edge: native code raises anything
+        log.exception("a batch failed")
+        raise classify(error) from error
+    return [classify(each) if isinstance(each, Exception) else each for each in results]
+
+
 def engine_handler(options: dict[str, Any]) -> Handler:
     """The child's side of ``ProcessLane``: build the engine that the options name, and serve it."""
     engine: Engine = resolve(options["engine"])(options["options"])
@@ -167,7 +197,7 @@ def engine_handler(options: dict[str, Any]) -> Handler:
         if method == "load":
             return _load_and_warm(engine)
         key, payloads = arguments
-        return list(engine.run(key, payloads))
+        return run_engine(engine, key, payloads)
 
     return handle
 

@@ -14,6 +14,8 @@ LATENCY_BUCKETS_S = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 )  # fmt: skip
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+WEIGHT_BUCKETS = tuple(10.0**power for power in range(-1, 9))
+SHARE_BUCKETS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
@@ -61,42 +63,48 @@ class EngineMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register the metrics in ``registry``."""
-        label = ["batcher"]
-        self.queue_wait = Histogram(
-            "gantry_queue_wait_seconds", "Wait of an item before its batch started.", label,
-            buckets=LATENCY_BUCKETS_S, registry=registry,
-        )  # fmt: skip
-        self.inference = Histogram(
-            "gantry_inference_seconds", "Run time of a batch.", label,
-            buckets=LATENCY_BUCKETS_S, registry=registry,
-        )  # fmt: skip
-        self.batch_items = Histogram(
-            "gantry_batch_items",
-            "Items in a batch.",
-            label,
-            buckets=BATCH_BUCKETS,
-            registry=registry,
+        by_name, by_reason = ["batcher"], ["batcher", "reason"]
+        self.registry = registry
+        self.queue_wait = self._histogram(
+            "gantry_queue_wait_seconds", "Wait of an item before its batch.", LATENCY_BUCKETS_S
         )
-        self.queued = Gauge("gantry_queue_items", "Items waiting.", label, registry=registry)
-        self.shed = Counter(
-            "gantry_shed_total", "Items refused or dropped before they ran, by reason.",
-            ["batcher", "reason"], registry=registry,
-        )  # fmt: skip
-        self.failed = Counter(
-            "gantry_items_failed_total", "Items whose run failed, by error code.",
-            ["batcher", "code"], registry=registry,
-        )  # fmt: skip
-        self.phase = Gauge(
-            "gantry_engine_phase", "1 for the phase the engine is in, else 0.",
-            ["batcher", "phase"], registry=registry,
-        )  # fmt: skip
-        self.restarts = Counter(
-            "gantry_engine_restarts_total",
-            "Engine processes started anew.",
-            label,
-            registry=registry,
+        self.inference = self._histogram(
+            "gantry_inference_seconds", "Run time of a batch, retries too.", LATENCY_BUCKETS_S
         )
-        self.cpu_fallback = Gauge(
-            "gantry_cpu_fallback", "1 while the engine runs on the CPU though a GPU was asked for.",
-            label, registry=registry,
-        )  # fmt: skip
+        self.batch_items = self._histogram("gantry_batch_items", "Items in a batch.", BATCH_BUCKETS)
+        self.batch_weight = self._histogram(
+            "gantry_batch_weight", "Weight of a batch in its own unit.", WEIGHT_BUCKETS
+        )
+        self.pad_waste = self._histogram(
+            "gantry_batch_pad_waste",
+            "Share of a batch that is padding, if all its items are padded to the heaviest.",
+            SHARE_BUCKETS,
+        )
+        self.queued = self._gauge("gantry_queue_items", "Items waiting.", by_name)
+        self.shed = self._counter(
+            "gantry_shed_total", "Items refused or dropped before they ran.", by_reason
+        )
+        self.failed = self._counter(
+            "gantry_items_failed_total", "Items that got an error.", ["batcher", "code"]
+        )
+        self.retried_batches = self._counter(
+            "gantry_batches_retried_total", "Batches run again in parts.", by_reason
+        )
+        self.phase = self._gauge(
+            "gantry_engine_phase", "1 for the engine's phase, else 0.", ["batcher", "phase"]
+        )
+        self.restarts = self._counter(
+            "gantry_engine_restarts_total", "Engine processes started anew.", by_reason
+        )
+        self.cpu_fallback = self._gauge(
+            "gantry_cpu_fallback", "1 while on the CPU though a GPU was wanted.", by_name
+        )
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(name, text, ["batcher"], buckets=buckets, registry=self.registry)
+
+    def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, labels: list[str]) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)

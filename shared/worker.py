@@ -21,7 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.errors import EngineError, FatalEngineError, GantryError
+from shared.errors import FatalEngineError, GantryError
+from shared.faults import classify
 from shared.log import configure_logging
 from shared.wire import Channel, ChannelClosed, record_name
 
@@ -45,8 +46,9 @@ class WorkerSpec:
 
 
 class WorkerDied(FatalEngineError):
-    """The worker process ended or broke its connection while it was needed."""
+    """The worker process ended or broke its connection while it was needed; try again."""
 
+    status = 503
     code = "worker_died"
 
 
@@ -152,7 +154,7 @@ def _serve(channel: Channel, handler: Handler) -> None:
             answer = [False, error]
         except Exception as error:  # the batch loop's edge: a fault of one call ends that call only
             log.exception("%s failed", method)
-            answer = [False, EngineError(f"the model failed ({type(error).__name__})")]
+            answer = [False, classify(error)]
         try:
             channel.send(answer)
         except ChannelClosed:

@@ -1,0 +1,11 @@
+"""Cross-request batching: requests of all clients share batches, and no one waits for nothing.
+
+``DynamicBatcher`` is what a service uses. Its parts: ``items`` (what goes in), ``waiting`` (the
+queue and the choice of a batch's members), ``cost`` (what a batch will take), ``caps`` (how much
+fits the device), ``recovery`` (one bad item fails alone), ``batcher`` (puts them together).
+"""
+
+from shared.batching.batcher import DynamicBatcher
+from shared.batching.items import BatchLimits, Item, ItemTrace, Priority, WaitMode
+
+__all__ = ["BatchLimits", "DynamicBatcher", "Item", "ItemTrace", "Priority", "WaitMode"]

@@ -1,0 +1,368 @@
+"""``DynamicBatcher``: one scheduler per model, driven by events alone.
+
+Work-conserving: an idle lane starts at once with what is there; while a lane is busy, the queue
+*is* the next batch, and its members are chosen only when the lane frees. An idle batcher has no
+timer and no polling loop. Every accepted item gets exactly one outcome.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.batching.caps import MemoryCaps
+from shared.batching.cost import ArrivalRate, CostModel, useful_wait_s
+from shared.batching.items import BatchLimits, Item, WaitMode
+from shared.batching.recovery import RecoveryReport, run_isolating
+from shared.batching.waiting import Waiting, WaitQueue
+from shared.errors import (
+    DeadlineExceeded,
+    EngineError,
+    FatalEngineError,
+    GantryError,
+    NotReady,
+    QueueFull,
+)
+from shared.faults import classify
+from shared.lanes import Lane
+from shared.metrics import EngineMetrics
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Running:
+    """A batch on a lane."""
+
+    lane: Lane
+    items: list[Waiting]
+    weight: float
+    started: float
+
+
+class DynamicBatcher:
+    """Collects items and runs them in batches on its lanes."""
+
+    def __init__(
+        self,
+        limits: BatchLimits,
+        *,
+        metrics: EngineMetrics,
+        name: str = "default",
+        clock: Callable[[], float] = time.monotonic,
+        on_lane_lost: Callable[[Lane, GantryError], None] | None = None,
+    ) -> None:
+        """Start without lanes: items are refused until ``open``, and wait until ``add_lane``.
+
+        Args:
+            limits: bounds of batches and queue, and the switches of each feature.
+            metrics: where it counts.
+            name: label of its metrics.
+            clock: monotonic time in s; deadlines of items are on it.
+            on_lane_lost: told about a lane that cannot run batches any more; it has been removed.
+        """
+        self._limits = limits
+        self._metrics = metrics
+        self._name = name
+        self._clock = clock
+        self._on_lane_lost = on_lane_lost
+        self._queue = WaitQueue(interactive_share=limits.interactive_share, aging_s=limits.aging_s)
+        self._cost = CostModel()
+        self._arrivals = ArrivalRate()
+        self._caps = MemoryCaps()
+        self._numbers = itertools.count()
+        self._idle: list[Lane] = []
+        self._retiring: set[Lane] = set()
+        self._running: dict[asyncio.Task[None], _Running] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._pump_due = False
+        self._refusal: GantryError | None = NotReady("the model is loading")
+
+    # Lanes and state
+
+    def open(self) -> None:
+        """Take items from now on."""
+        self._refusal = None
+
+    def add_lane(self, lane: Lane) -> None:
+        """Run batches on ``lane`` too, from now on."""
+        self._idle.append(lane)
+        self._pump()
+
+    async def remove_lane(self, lane: Lane) -> None:
+        """Start nothing on ``lane`` any more, and wait until it has finished its batch."""
+        if lane in self._idle:
+            self._idle.remove(lane)
+        self._retiring.add(lane)
+        tasks = [task for task, batch in self._running.items() if batch.lane is lane]
+        if tasks:
+            await asyncio.wait(tasks)
+        self._retiring.discard(lane)
+
+    def refuse(self, reason: GantryError) -> None:
+        """Answer what waits and all that comes with ``reason``, until opened again."""
+        self._refusal = reason
+        for each in self._queue.all():
+            self._queue.discard(each)
+            self._fail(each, reason)
+        self._stop_timer()
+
+    async def drain(self) -> None:
+        """Refuse new items and wait until all accepted ones are answered."""
+        self._refusal = NotReady("the service is draining", retry_after_s=5)
+        while len(self._queue) or self._running:
+            await asyncio.wait([each.done for each in self._queue.all()] + list(self._running))
+
+    @property
+    def queued_items(self) -> int:
+        """Items waiting."""
+        return len(self._queue)
+
+    @property
+    def running_items(self) -> int:
+        """Items in batches that run."""
+        return sum(len(batch.items) for batch in self._running.values())
+
+    def predicted_wait_s(self, new_items: int = 0) -> float:
+        """How long an item that came now would wait before its batch starts, in s.
+
+        Whole batches are counted, not items: a queue of ten costs two batches of five, not ten.
+        """
+        lanes = len(self._idle) + len(self._running)
+        ahead = len(self._queue) + new_items
+        if self._idle and not ahead:
+            return 0.0
+        now = self._clock()
+        left = [
+            max(0.0, self._cost.predict_s(batch.weight) - (now - batch.started))
+            for batch in self._running.values()
+        ]
+        batches = -(-ahead // self._limits.max_batch_size)
+        mean_weight = self._queue.weight / len(self._queue) if len(self._queue) else 1.0
+        per_batch = min(ahead, self._limits.max_batch_size) * mean_weight
+        queue_s = batches * self._cost.predict_s(per_batch) if ahead else 0.0
+        return (sum(left) + queue_s) / max(1, lanes)
+
+    # Items
+
+    async def submit(self, item: Item) -> Any:  # noqa: ANN401 - whatever the engine returns
+        """Run one item and return its result.
+
+        Raises:
+            QueueFull: the queue is full, or the item could not start before its deadline.
+            DeadlineExceeded: its time ran out before it was started.
+            GantryError: what the engine raised for it.
+        """
+        self._admit(item)
+        now = self._clock()
+        self._arrivals.observe(now)
+        future = asyncio.get_running_loop().create_future()
+        waiting = Waiting(item, now, next(self._numbers), future)
+        self._queue.push(waiting)
+        self._schedule_pump()
+        try:
+            return await future
+        finally:
+            if self._queue.discard(waiting):  # its caller left while it waited: never started
+                self._metrics.shed.labels(self._name, "cancelled").inc()
+
+    async def submit_all(self, items: Sequence[Item]) -> list[Any]:
+        """Run the parts of one request, which may be more than one batch holds.
+
+        Returns:
+            For each item, in order, its result or the ``GantryError`` it met.
+
+        Raises:
+            QueueFull: not all of them can be taken; none is started then.
+        """
+        if len(items) + len(self._queue) > self._limits.max_queue_items:
+            self._shed("queue_full")
+            raise QueueFull(
+                f"{len(items)} items do not fit the queue", retry_after_s=self.predicted_wait_s()
+            )
+        tasks = [asyncio.ensure_future(self.submit(item)) for item in items]
+        try:
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            raise
+        return [_outcome(each) for each in outcomes]
+
+    def _admit(self, item: Item) -> None:
+        if self._refusal is not None:
+            raise self._refusal.fresh()
+        limits, wait_s = self._limits, self.predicted_wait_s()
+        if len(self._queue) >= limits.max_queue_items:
+            self._shed("queue_full")
+            raise QueueFull("too many requests are waiting", retry_after_s=wait_s)
+        if len(self._queue) and self._queue.size_bytes + item.size_bytes > limits.max_queue_bytes:
+            self._shed("queue_bytes")
+            raise QueueFull("waiting requests hold too much memory", retry_after_s=wait_s)
+        if len(self._queue) and self._clock() + wait_s > item.deadline:
+            self._shed("predicted_wait")
+            raise QueueFull("the wait would outlast the deadline", retry_after_s=wait_s)
+
+    def _shed(self, reason: str) -> None:
+        self._metrics.shed.labels(self._name, reason).inc()
+
+    # Choosing and running batches
+
+    def _schedule_pump(self) -> None:
+        """Start batches after one turn of the loop, so that what arrives together runs together."""
+        if not self._pump_due:
+            self._pump_due = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Start what can be started now."""
+        self._pump_due = False
+        self._stop_timer()
+        for each in self._queue.take_expired(self._clock()):
+            self._shed("expired")
+            self._fail(each, DeadlineExceeded("the request's time ran out in the queue"))
+        while self._idle and len(self._queue):
+            wait_s = self._wait_s()
+            if wait_s > 0:
+                self._timer = asyncio.get_running_loop().call_later(wait_s, self._start, True)
+                break
+            if not self._start():
+                break
+        self._metrics.queued.labels(self._name).set(len(self._queue))
+
+    def _start(self, after_wait: bool = False) -> bool:
+        """Put the next batch on an idle lane; False when there is none."""
+        if not self._idle:
+            return False
+        batch = self._queue.take_batch(self._limits.max_batch_size, self._weight_budget)
+        if not batch:
+            return False
+        weight = sum(each.item.weight for each in batch)
+        running = _Running(self._idle.pop(), batch, weight, self._clock())
+        task = asyncio.ensure_future(self._run(running))
+        self._running[task] = running
+        task.add_done_callback(self._finished)
+        if after_wait:
+            self._timer = None
+            self._pump()
+        return True
+
+    def _wait_s(self) -> float:
+        """How long an idle lane waits for a fuller batch; nearly always 0."""
+        limits = self._limits
+        most_s = limits.max_batch_wait_ms / 1000
+        if limits.wait_mode is WaitMode.OFF or len(self._queue) >= limits.max_batch_size:
+            return 0.0
+        now = self._clock()
+        oldest = self._queue.all()[0].arrival
+        left_s = most_s - (now - oldest)
+        if limits.wait_mode is WaitMode.FIXED:
+            return max(0.0, left_s)
+        if not self._cost.is_known:
+            return 0.0
+        useful = useful_wait_s(
+            waiting_items=len(self._queue),
+            fixed_cost_s=self._cost.line[0],
+            interval_s=self._arrivals.interval_s,
+            tightest_slack_s=self._queue.earliest_deadline - now,
+        )
+        return max(0.0, min(useful, left_s))
+
+    def _weight_budget(self, key: Hashable) -> float:
+        latency_cap = self._cost.weight_within(self._limits.max_latency_ms / 1000)
+        return min(self._limits.max_weight, self._caps.cap(key), latency_cap)
+
+    async def _run(self, batch: _Running) -> None:
+        report = RecoveryReport()
+        lost: GantryError | None = None
+        try:
+            results = await self._results(batch, report)
+        except GantryError as error:
+            results = [error] * len(batch.items)
+            lost = error if isinstance(error, FatalEngineError) else None
+        except Exception as error:  # the batch loop's edge: a fault ends this batch only
+            log.exception("a batch failed")
+            results = [classify(error)] * len(batch.items)
+        self._learn(batch, report, failed=any(isinstance(each, Exception) for each in results))
+        self._deliver(batch, results)
+        self._release(batch.lane, lost)
+
+    async def _results(self, batch: _Running, report: RecoveryReport) -> list[Any]:
+        key = batch.items[0].item.key
+        payloads = [each.item.payload for each in batch.items]
+        if not self._limits.isolate_failures:
+            report.calls = 1
+            return list(await batch.lane.run(key, payloads))
+
+        async def run(part: Sequence[Any]) -> Sequence[Any]:
+            return await batch.lane.run(key, part)
+
+        weights = [each.item.weight for each in batch.items]
+        return await run_isolating(run, payloads, weights, report)
+
+    def _learn(self, batch: _Running, report: RecoveryReport, *, failed: bool) -> None:
+        duration_s = self._clock() - batch.started
+        key = batch.items[0].item.key
+        if report.calls == 1 and not failed:
+            self._cost.observe(batch.weight, duration_s)
+        if self._limits.learn_memory_cap:
+            if report.smallest_failed_weight is not None:
+                self._caps.failed(key, report.smallest_failed_weight)
+            elif report.calls == 1 and not failed:
+                self._caps.succeeded(key, batch.weight)
+        self._count(batch, report, duration_s)
+        for each in batch.items:
+            each.item.trace.queue_ms = (batch.started - each.arrival) * 1000
+            each.item.trace.inference_ms = duration_s * 1000
+            each.item.trace.batch_items = len(batch.items)
+
+    def _count(self, batch: _Running, report: RecoveryReport, duration_s: float) -> None:
+        metrics, name = self._metrics, self._name
+        weights = [each.item.weight for each in batch.items]
+        metrics.batch_items.labels(name).observe(len(weights))
+        metrics.batch_weight.labels(name).observe(batch.weight)
+        if max(weights) > 0:
+            metrics.pad_waste.labels(name).observe(1 - batch.weight / len(weights) / max(weights))
+        metrics.inference.labels(name).observe(duration_s)
+        for each in batch.items:
+            metrics.queue_wait.labels(name).observe(batch.started - each.arrival)
+        metrics.retried_batches.labels(name, "bisect").inc(report.bisects)
+        metrics.retried_batches.labels(name, "out_of_memory").inc(report.memory_failures)
+
+    def _deliver(self, batch: _Running, results: Sequence[Any]) -> None:
+        for each, result in zip(batch.items, results, strict=True):
+            if isinstance(result, Exception):
+                self._fail(each, classify(result))
+            elif not each.done.done():  # its caller may have left meanwhile
+                each.done.set_result(result)
+
+    def _release(self, lane: Lane, lost: GantryError | None) -> None:
+        """Give the lane its next batch, or report it if it cannot run any more."""
+        if lost is not None or not lane.is_alive:
+            if self._on_lane_lost is not None:
+                self._on_lane_lost(lane, lost or EngineError("the engine ended"))
+        elif lane not in self._retiring:
+            self._idle.append(lane)
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._running.pop(task, None)
+        self._pump()
+
+    def _fail(self, waiting: Waiting, error: GantryError) -> None:
+        self._metrics.failed.labels(self._name, error.code).inc()
+        if not waiting.done.done():
+            waiting.done.set_exception(error.fresh())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _outcome(outcome: Any) -> Any:  # noqa: ANN401 - a result or an exception
+    if isinstance(outcome, BaseException) and not isinstance(outcome, GantryError):
+        raise outcome
+    return outcome

@@ -1,0 +1,100 @@
+"""What a batch will take (run time as a line over its weight), and how fast items arrive."""
+
+from math import inf
+
+
+class CostModel:
+    """Run time of a batch as ``a + b · weight``, learnt from the batches that ran.
+
+    Least squares over exponentially forgotten sums; a run far beyond the line counts only up to
+    ``OUTLIER`` times its prediction, so that one page fault does not spoil the fit.
+    """
+
+    FORGET = 0.97
+    OUTLIER = 3.0
+    MIN_SAMPLES = 4
+
+    def __init__(self) -> None:
+        """Start without knowledge."""
+        self._count = self._sum_w = self._sum_t = self._sum_ww = self._sum_wt = 0.0
+        self._samples = 0
+
+    def observe(self, weight: float, duration_s: float) -> None:
+        """Learn from one batch."""
+        if self._samples >= self.MIN_SAMPLES:
+            duration_s = min(duration_s, self.OUTLIER * max(self.predict_s(weight), 1e-6))
+        keep = self.FORGET
+        self._count = keep * self._count + 1
+        self._sum_w = keep * self._sum_w + weight
+        self._sum_t = keep * self._sum_t + duration_s
+        self._sum_ww = keep * self._sum_ww + weight * weight
+        self._sum_wt = keep * self._sum_wt + weight * duration_s
+        self._samples += 1
+
+    @property
+    def is_known(self) -> bool:
+        """Whether enough batches have run to predict."""
+        return self._samples >= self.MIN_SAMPLES
+
+    @property
+    def line(self) -> tuple[float, float]:
+        """Fixed cost ``a`` in s and cost ``b`` in s per unit of weight, neither negative."""
+        if not self._samples:
+            return 0.0, 0.0
+        mean_w, mean_t = self._sum_w / self._count, self._sum_t / self._count
+        spread = self._sum_ww / self._count - mean_w * mean_w
+        if spread <= 1e-9 * max(1.0, mean_w * mean_w):  # one size seen: blame the weight
+            return 0.0, mean_t / mean_w if mean_w else 0.0
+        slope = (self._sum_wt / self._count - mean_w * mean_t) / spread
+        slope = min(max(0.0, slope), mean_t / mean_w if mean_w else inf)
+        return mean_t - slope * mean_w, slope
+
+    def predict_s(self, weight: float) -> float:
+        """Expected run time of a batch of this weight, in s."""
+        fixed, slope = self.line
+        return fixed + slope * weight
+
+    def weight_within(self, duration_s: float) -> float:
+        """Largest weight whose expected run time is at most ``duration_s``."""
+        fixed, slope = self.line
+        if not self.is_known or slope <= 0:
+            return inf
+        return max(0.0, (duration_s - fixed) / slope)
+
+
+class ArrivalRate:
+    """Smoothed time between arrivals."""
+
+    SMOOTHING = 0.1
+
+    def __init__(self) -> None:
+        """Start without knowledge."""
+        self._last: float | None = None
+        self.interval_s = inf  # smoothed time between two arrivals
+
+    def observe(self, now: float) -> None:
+        """Note an arrival."""
+        if self._last is not None:
+            gap = now - self._last
+            known = self.interval_s if self.interval_s != inf else gap
+            self.interval_s = known + self.SMOOTHING * (gap - known)
+        self._last = now
+
+
+def useful_wait_s(
+    *, waiting_items: int, fixed_cost_s: float, interval_s: float, tightest_slack_s: float
+) -> float:
+    """How long an idle lane should wait for one more item; 0 when it should start now.
+
+    Waiting until the next arrival costs each waiting item that time and saves the newcomer's own
+    fixed cost. It pays while the first is less than the second.
+
+    Args:
+        waiting_items: items that would wait.
+        fixed_cost_s: cost of a batch that does not depend on its size.
+        interval_s: expected time to the next arrival.
+        tightest_slack_s: time to the earliest deadline among them; at most a fifth of it is used.
+    """
+    if interval_s * waiting_items >= fixed_cost_s:
+        return 0.0
+    return max(0.0, min(interval_s, tightest_slack_s / 5))

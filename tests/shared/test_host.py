@@ -1,0 +1,223 @@
+"""The engine host in virtual time, with engines that fail on command."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from shared.batching import BatchLimits
+from shared.context import RequestContext, entered
+from shared.engine import EngineInfo
+from shared.errors import EngineError, FatalEngineError, ModelMissing, NotReady
+from shared.host import EngineHost, HostPolicy, Phase
+from shared.metrics import EngineMetrics
+from tests.shared.virtual_time import simulate
+
+
+@dataclass
+class Script:
+    """What the lanes of one engine do, in order of their starts; the last entry repeats."""
+
+    starts: list = field(default_factory=lambda: [EngineInfo("m", "cuda:0")])
+    started: list = field(default_factory=list)
+    stopped: int = 0
+
+
+class ScriptedLane:
+    def __init__(self, script):
+        self.script, self.is_alive = script, False
+
+    def clone(self):
+        return ScriptedLane(self.script)
+
+    async def start(self):
+        await asyncio.sleep(0.5)
+        number = len(self.script.started)
+        self.script.started.append(self)
+        outcome = self.script.starts[min(number, len(self.script.starts) - 1)]
+        if isinstance(outcome, Exception):
+            raise outcome
+        self.is_alive = True
+        return outcome
+
+    async def run(self, key, payloads):
+        await asyncio.sleep(0.1)
+        if "die" in payloads:
+            self.is_alive = False
+            raise FatalEngineError("gone")
+        return [(self.script.started.index(self), payload) for payload in payloads]
+
+    async def stop(self):
+        self.is_alive = False
+        self.script.stopped += 1
+
+
+def host_of(script, **options):
+    return EngineHost(
+        ScriptedLane(script),
+        BatchLimits(),
+        metrics=EngineMetrics(CollectorRegistry()),
+        name="test",
+        **options,
+    )
+
+
+async def ask(host, payload):
+    with entered(RequestContext("id", time.monotonic() + 1e6)):
+        return await host.run(payload)
+
+
+def test_work_is_refused_while_loading_and_done_when_ready():
+    async def main(loop):
+        host = host_of(Script())
+        host.start()
+        with pytest.raises(NotReady):
+            await ask(host, 1)
+        await host.settled()
+        return host.phase, await ask(host, 1)
+
+    assert simulate(main) == (Phase.READY, (0, 1))
+
+
+def test_missing_model_is_named_and_not_tried_again():
+    async def main(loop):
+        script = Script(starts=[ModelMissing("model.bin is missing; run `make models`")])
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        await asyncio.sleep(3600)
+        with pytest.raises(ModelMissing, match="model.bin is missing"):
+            await ask(host, 1)
+        return host.phase, host.reason, len(script.started)
+
+    assert simulate(main) == (Phase.FAILED, "model.bin is missing; run `make models`", 1)
+
+
+def test_failed_load_is_tried_again():
+    async def main(loop):
+        host = host_of(Script(starts=[EngineError("no"), EngineInfo("m", "cpu")]))
+        host.start()
+        await host.settled()
+        failed = host.phase
+        await asyncio.sleep(5)
+        return failed, host.phase, await ask(host, 1)
+
+    assert simulate(main) == (Phase.FAILED, Phase.READY, (1, 1))
+
+
+def test_lost_engine_is_replaced_while_others_wait_in_the_queue():
+    async def main(loop):
+        host = host_of(Script())
+        host.start()
+        await host.settled()
+        dying = asyncio.ensure_future(ask(host, "die"))
+        await asyncio.sleep(0.05)
+        waiting = asyncio.ensure_future(ask(host, 2))
+        with pytest.raises(FatalEngineError):
+            await dying
+        phase = host.phase
+        return phase, await waiting, host.phase
+
+    assert simulate(main) == (Phase.LOADING, (1, 2), Phase.READY)
+
+
+def test_recycling_swaps_lanes_without_dropping_a_request():
+    async def main(loop):
+        script = Script()
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        answers = []
+
+        async def client():
+            while loop.time() < end:
+                answers.append((await ask(host, 0))[0])
+
+        end = loop.time() + 3
+        clients = [asyncio.ensure_future(client()) for _ in range(4)]
+        await asyncio.sleep(1)
+        await host.recycle("test")
+        await asyncio.gather(*clients)
+        return answers, script.stopped
+
+    answers, stopped = simulate(main)
+    assert answers == sorted(answers)
+    assert set(answers) == {0, 1}
+    assert stopped == 1
+
+
+def test_replacement_that_fails_leaves_the_old_engine_in_service():
+    async def main(loop):
+        script = Script(starts=[EngineInfo("m", "cpu"), EngineError("wrong golden answer")])
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        with pytest.raises(EngineError, match="golden"):
+            await host.recycle("test")
+        return host.phase, await ask(host, 1)
+
+    assert simulate(main) == (Phase.READY, (0, 1))
+
+
+def test_gpu_that_does_not_start_falls_back_to_the_cpu_and_returns():
+    async def main(loop):
+        broken = FatalEngineError("the device failed")
+        gpu = Script(starts=[broken, broken, broken, EngineInfo("m", "cuda:0")])
+        cpu = Script(starts=[EngineInfo("m", "cpu")])
+        host = host_of(gpu, cpu_lane=ScriptedLane(cpu), policy=HostPolicy(gpu_retry_s=60))
+        host.start()
+        await asyncio.sleep(10)
+        fallen = (host.phase, host.reason, host.info.device)
+        await asyncio.sleep(200)
+        return fallen, (host.phase, host.reason, host.info.device), cpu.stopped
+
+    fallen, back, stopped = simulate(main)
+    assert fallen == (Phase.DEGRADED, "the device failed", "cpu")
+    assert back == (Phase.READY, None, "cuda:0")
+    assert stopped == 1
+
+
+def test_idle_engine_is_unloaded_and_wakes_for_the_next_request():
+    async def main(loop):
+        script = Script()
+        host = host_of(script, policy=HostPolicy(idle_unload_s=30))
+        host.start()
+        await host.settled()
+        await asyncio.sleep(100)
+        idle = (host.phase, script.stopped)
+        answer, phase = await ask(host, 1), host.phase
+        await host.stop()
+        return idle, answer, phase
+
+    assert simulate(main) == ((Phase.UNLOADED, 1), (1, 1), Phase.READY)
+
+
+def test_two_lanes_run_side_by_side():
+    async def main(loop):
+        host = host_of(Script(), policy=HostPolicy(lanes=2))
+        host.start()
+        await asyncio.sleep(5)
+        first = asyncio.ensure_future(ask(host, 1))
+        await asyncio.sleep(0.01)
+        second = asyncio.ensure_future(ask(host, 2))
+        return {(await first)[0], (await second)[0]}
+
+    assert simulate(main) == {0, 1}
+
+
+def test_stopping_answers_what_was_accepted():
+    async def main(loop):
+        script = Script()
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        accepted = asyncio.ensure_future(ask(host, 1))
+        await asyncio.sleep(0.01)
+        await host.stop()
+        with pytest.raises(NotReady):
+            await ask(host, 2)
+        return await accepted, script.stopped
+
+    assert simulate(main) == ((0, 1), 1)
