@@ -7,16 +7,18 @@ A service describes itself with ``ServiceSpec``; this module adds lifespan, ``/l
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 
+from shared import operating
+from shared.context import RequestContext
 from shared.errors import (
     FieldFault,
     GantryError,
@@ -29,8 +31,8 @@ from shared.host import EngineHost
 from shared.http import PROBLEM_TYPE, AsgiApp, RequestLayer, RouteLimits
 from shared.log import configure_logging, request_id_var
 from shared.media.pool import MediaPool
-from shared.metrics import CONTENT_TYPE, HttpMetrics
-from shared.settings import ServiceSettings
+from shared.metrics import HttpMetrics
+from shared.settings import ServiceSettings, SettingsError, is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -83,14 +85,15 @@ def create_app(spec: ServiceSpec) -> FastAPI:
     for name, value in spec.state.items():
         setattr(app.state, name, value)
     app.include_router(spec.router)
-    app.include_router(_operating)
+    app.include_router(operating.router)
     for kind in (GantryError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer_error)
-    app.add_middleware(cast("Any", _layer_for(spec)))
+    app.state.live = {}  # contexts of the requests being answered, by request id
+    app.add_middleware(cast("Any", _layer_for(spec, app.state.live)))
     return app
 
 
-def _layer_for(spec: ServiceSpec) -> Any:  # noqa: ANN401 - Starlette calls it with the inner app
+def _layer_for(spec: ServiceSpec, live: dict[str, RequestContext]) -> Any:  # noqa: ANN401 - Starlette calls it with the inner app
     limits = {
         each.path: RouteLimits(each.max_body_bytes, each.default_deadline_ms) for each in spec.paths
     }
@@ -98,9 +101,17 @@ def _layer_for(spec: ServiceSpec) -> Any:  # noqa: ANN401 - Starlette calls it w
     default = RouteLimits(spec.settings.max_body_bytes, spec.settings.deadline_ms)
     headers = {"x-service": spec.name, "x-service-version": spec.version}
 
+    token = spec.settings.internal_token
+
     def wrap(app: AsgiApp) -> RequestLayer:
         return RequestLayer(
-            app, metrics=metrics, limits=limits, default_limits=default, fixed_headers=headers
+            app,
+            metrics=metrics,
+            limits=limits,
+            default_limits=default,
+            fixed_headers=headers,
+            token=token.get_secret_value() if token else None,
+            live=live,
         )
 
     return wrap
@@ -155,84 +166,17 @@ def invalid_input(faults: Sequence[Any], skip: Sequence[str] = ("body", "query")
     return InvalidInput(shown, faults=listed)
 
 
-_operating = APIRouter()
-
-
-@_operating.get("/livez", include_in_schema=False)
-async def _livez() -> dict[str, str]:
-    """Say that the process runs; nothing else can make this fail."""
-    return {"status": "ok"}
-
-
-@_operating.get("/readyz", include_in_schema=False)
-async def _readyz(request: Request) -> JSONResponse:
-    """Say whether every engine takes work, and why not."""
-    spec: ServiceSpec = request.app.state.spec
-    is_ready = all(host.is_ready for host in spec.hosts)
-    wait_s = max((host.predicted_wait_s() for host in spec.hosts), default=0.0)
-    body = {
-        "ready": is_ready,
-        "service": spec.name,
-        "version": spec.version,
-        "queue": {
-            "items": sum(host.queued_items for host in spec.hosts),
-            "predicted_wait_ms": round(wait_s * 1000, 1),
-        },
-        "engines": [_engine_state(host) for host in spec.hosts],
-    }
-    return JSONResponse(body, 200 if is_ready else 503, {} if is_ready else {"retry-after": "1"})
-
-
-def _engine_state(host: EngineHost) -> dict[str, Any]:
-    info = host.info
-    return {
-        "name": host.name,
-        "phase": host.phase.value,
-        "reason": host.reason,
-        "model": info.model if info else None,
-        "device": info.device if info else None,
-    }
-
-
-@_operating.get("/metrics", include_in_schema=False)
-async def _metrics(request: Request) -> Response:
-    """Prometheus' text format."""
-    spec: ServiceSpec = request.app.state.spec
-    return Response(generate_latest(spec.registry), media_type=CONTENT_TYPE)
-
-
-@_operating.get("/info", include_in_schema=False)
-async def _info(request: Request) -> dict[str, Any]:
-    """Tell the gateway what this service offers."""
-    spec: ServiceSpec = request.app.state.spec
-    return {
-        "service": spec.name,
-        "version": spec.version,
-        "openapi": request.app.openapi(),
-        "paths": [asdict(each) for each in spec.paths],
-        "models": [_model_entry(host) for host in spec.hosts],
-    }
-
-
-def _model_entry(host: EngineHost) -> dict[str, Any]:
-    info = host.info
-    if info is None:
-        return {"id": None, "engine": host.name, "status": host.phase.value, "reason": host.reason}
-    return {
-        "id": info.model,
-        "engine": host.name,
-        "status": host.phase.value,
-        "reason": host.reason,
-        "device": info.device,
-        "compute_type": info.compute_type,
-        "demo": info.demo,
-        "licence": info.licence,
-        **dict(info.details),
-    }
-
-
 def serve(app: AsgiApp, settings: ServiceSettings, *, name: str) -> None:
-    """Run an application until it is told to stop; ``python -m services.<name>`` calls this."""
+    """Run an application until it is told to stop; ``python -m services.<name>`` calls this.
+
+    Raises:
+        SettingsError: it would listen beyond the loopback without a token.
+    """
+    if settings.internal_token is None and not is_loopback(settings.host):
+        raise SettingsError(
+            f"{settings.prefix()}HOST={settings.host} listens beyond this machine: set "
+            f"{settings.prefix()}INTERNAL_TOKEN, and GATEWAY_INTERNAL_TOKEN to the same"
+        )
     configure_logging(
         name, level=settings.log_level, style=settings.log_format, quiet=settings.quiet
     )

@@ -15,6 +15,15 @@ STEPS = ("gateway", "queue", "preprocess", "inference", "postprocess")
 
 
 @dataclass
+class Progress:
+    """How far a long request has come, for ``/progress/{request_id}``."""
+
+    stage: str = "waiting"
+    done: int = 0
+    total: int = 0  # 0 while unknown
+
+
+@dataclass
 class RequestContext:
     """Facts of one request."""
 
@@ -24,6 +33,7 @@ class RequestContext:
     model: str | None = None
     device: str | None = None
     cache: str = "off"
+    progress: Progress = field(default_factory=Progress)
 
     @contextmanager
     def measure(self, step: str) -> Iterator[None]:

@@ -9,6 +9,7 @@ disconnect from the routes.
 
 import asyncio
 import contextlib
+import hmac
 import json
 import logging
 import re
@@ -25,6 +26,7 @@ from shared.errors import (
     DeadlineExceeded,
     GantryError,
     PayloadTooLarge,
+    Unauthorized,
     problem,
     retry_headers,
 )
@@ -42,6 +44,8 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 PROBLEM_TYPE = "application/problem+json"
 REQUEST_ID_PATTERN = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
 MAX_TIMEOUT_MS = 86_400_000  # one day
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+"""Paths of probes and collectors, which carry no token."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,8 @@ class RequestLayer:
         limits: Mapping[str, RouteLimits],
         default_limits: RouteLimits,
         fixed_headers: Mapping[str, str] | None = None,
+        token: str | None = None,
+        live: MutableMapping[str, RequestContext] | None = None,
         quiet_paths: Iterable[str] = ("/livez", "/readyz", "/metrics", "/info"),
     ) -> None:
         """Wrap ``app``.
@@ -128,6 +134,9 @@ class RequestLayer:
             limits: limits by path.
             default_limits: limits of all other paths.
             fixed_headers: headers that every response carries.
+            token: what ``X-Internal-Token`` must hold on all but ``OPEN_PATHS``; None asks for
+                none.
+            live: filled with the contexts of the requests being answered, by request id.
             quiet_paths: paths whose requests are not logged.
         """
         self._app = app
@@ -135,6 +144,8 @@ class RequestLayer:
         self._limits = dict(limits)
         self._default = default_limits
         self._fixed = encode_headers(fixed_headers or {})
+        self._token = token
+        self._live = {} if live is None else live
         self._quiet = frozenset(quiet_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -158,13 +169,25 @@ class RequestLayer:
         try:
             timeout_ms = timeout_ms_of(exchange.scope, limits.default_deadline_ms)
             exchange.limit_body(limits.max_body_bytes)
+            self._authorise(exchange)
         except GantryError as error:
             await exchange.fail(error)
             return
         context = RequestContext(exchange.request_id, time.monotonic() + timeout_ms / 1000)
         exchange.context = context
-        with entered(context):
-            await exchange.run(self._app, context)
+        self._live[exchange.request_id] = context
+        try:
+            with entered(context):
+                await exchange.run(self._app, context)
+        finally:
+            self._live.pop(exchange.request_id, None)
+
+    def _authorise(self, exchange: "_Exchange") -> None:
+        if self._token is None or exchange.path in OPEN_PATHS:
+            return
+        given = header(exchange.scope, b"x-internal-token") or ""
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
+            raise Unauthorized("X-Internal-Token is missing or wrong")
 
     def _record(self, exchange: "_Exchange", duration_s: float) -> None:
         # Starlette stores the matched route; unmatched paths share one label.

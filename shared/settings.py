@@ -7,16 +7,27 @@ README.
 """
 
 import importlib
+import ipaddress
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d{1,2})$")]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class SettingsError(Exception):
@@ -105,7 +116,12 @@ class ServiceSettings(ProcessSettings):
     spool_dir: Path | None = Field(
         None, description="Folder for uploads being read; default: the system's."
     )
-    admin_token: str | None = Field(None, description="Token of /admin; without it /admin is off.")
+    internal_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Token that the gateway must send as X-Internal-Token. Needed to listen beyond "
+        "the loopback and for /admin.",
+    )
 
 
 def settings_table(settings: type[ProcessSettings]) -> str:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from shared.app import PathInfo, ServiceSpec, create_app
 from shared.batching import BatchLimits
+from shared.context import request_context
 from shared.engine import EngineInfo
 from shared.host import EngineHost
 from shared.lanes import InlineLane, Lane, ProcessLane
@@ -78,7 +79,21 @@ async def hang():
     await asyncio.Event().wait()
 
 
-def build(lane: Lane | None = None, *, max_body_bytes=2**20, deadline_ms=10_000, max_batch_size=8):
+@router.post("/v1/progress-then-hang")
+async def progress_then_hang():
+    progress = request_context().progress
+    progress.stage, progress.done, progress.total = "pages", 3, 12
+    await asyncio.Event().wait()
+
+
+def build(
+    lane: Lane | None = None,
+    *,
+    settings=None,
+    max_body_bytes=2**20,
+    deadline_ms=10_000,
+    max_batch_size=8,
+):
     registry = CollectorRegistry()
     host = EngineHost(
         lane or InlineLane(EchoEngine()),
@@ -90,7 +105,7 @@ def build(lane: Lane | None = None, *, max_body_bytes=2**20, deadline_ms=10_000,
         ServiceSpec(
             name="echo",
             version="1.2.3",
-            settings=ServiceSettings(),
+            settings=settings or ServiceSettings(),
             router=router,
             paths=[PathInfo("/v1/echo", "POST", max_body_bytes, deadline_ms),
                    PathInfo("/v1/hang", "POST", max_body_bytes, 50)],

@@ -4,6 +4,8 @@ import hashlib
 import httpx
 import pytest
 
+from shared.app import serve
+from shared.settings import ServiceSettings, SettingsError
 from shared.testing import running_app, running_server
 from tests.shared import echo
 
@@ -211,3 +213,72 @@ async def test_client_that_leaves_stops_the_work():
             )
         while 'status="499"' not in (await client.get(url + "/metrics")).text:  # noqa: ASYNC110
             await asyncio.sleep(0)
+
+
+TOKEN = "0123456789abcdef-token"
+
+
+@pytest.fixture
+async def guarded():
+    settings = ServiceSettings(internal_token=TOKEN)
+    async with running_app(echo.build(settings=settings)) as client:
+        yield client
+
+
+async def test_request_without_the_internal_token_is_refused(guarded):
+    answer = await guarded.post("/v1/echo", json=1)
+
+    assert answer.status_code == 401
+
+
+async def test_request_with_the_internal_token_is_answered(guarded):
+    answer = await guarded.post("/v1/echo", json=1, headers={"X-Internal-Token": TOKEN})
+
+    assert answer.status_code == 200
+
+
+async def test_probes_need_no_token(guarded):
+    assert (await guarded.get("/readyz")).status_code == 200
+
+
+async def test_engine_is_unloaded_and_loaded_by_admin(guarded):
+    headers = {"X-Internal-Token": TOKEN}
+
+    unloaded = await guarded.post("/admin/unload", headers=headers)
+    refused = await guarded.post("/v1/echo", json=1, headers=headers)
+    loaded = await guarded.post("/admin/preload", headers=headers)
+    answered = await guarded.post("/v1/echo", json=1, headers=headers)
+
+    assert unloaded.json()[0]["phase"] == "unloaded"
+    assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
+    assert loaded.json()[0]["phase"] == "ready"
+    assert answered.status_code == 200
+
+
+async def test_draining_takes_the_service_out_of_readiness(guarded):
+    await guarded.post("/admin/drain", headers={"X-Internal-Token": TOKEN})
+
+    assert (await guarded.get("/readyz")).status_code == 503
+
+
+async def test_admin_is_off_without_a_token(client):
+    assert (await client.post("/admin/unload")).status_code == 404
+
+
+async def test_progress_of_a_running_request_is_told(client):
+    hanging = asyncio.ensure_future(
+        client.post(
+            "/v1/progress-then-hang",
+            headers={"X-Request-Id": "long-1", "X-Request-Timeout-Ms": "60000"},
+        )
+    )
+    while (told := await client.get("/progress/long-1")).status_code == 404:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    hanging.cancel()
+
+    assert told.json() == {"stage": "pages", "done": 3, "total": 12, "percent": 25.0}
+
+
+def test_listening_beyond_the_loopback_needs_a_token():
+    with pytest.raises(SettingsError, match="INTERNAL_TOKEN"):
+        serve(echo.build(), ServiceSettings(host="0.0.0.0"), name="echo")
