@@ -1,0 +1,1 @@
+"""How Gantry is installed and run: environment, images, and the supervisor of local processes."""

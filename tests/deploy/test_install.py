@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from deploy.install import digest, install, pip_steps
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in (
+        "deploy/constraints.txt", "deploy/install.py", "shared/requirements.in",
+        "gateway/requirements.in", "services/a/requirements.in", "services/b/requirements.in",
+        "services/b/requirements-nodeps.in", "services/a/requirements-last.in",
+        "services/a/requirements-train.in",
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+def test_everything_is_resolved_in_one_step_and_overwriting_packages_come_last(tree):
+    steps = pip_steps(tree, train=False)
+
+    shown = [" ".join(step).replace(f"{tree}/", "") for step in steps]
+    assert shown == [
+        "install -c deploy/constraints.txt -r shared/requirements.in -r gateway/requirements.in "
+        "-r services/a/requirements.in -r services/b/requirements.in",
+        "install --no-deps -r services/b/requirements-nodeps.in",
+        "install --no-deps --force-reinstall -r services/a/requirements-last.in",
+        "uninstall --yes openvino-telemetry",
+    ]
+
+
+def test_training_and_torch_index_are_added_when_asked_for(tree):
+    first = pip_steps(tree, train=True, torch_index_url="https://torch.example/cpu")[0]
+
+    assert first[:3] == ["install", "--extra-index-url", "https://torch.example/cpu"]
+    assert first[-1].endswith("services/a/requirements-train.in")
+
+
+def test_digest_follows_every_requirement_file(tree):
+    before = digest(tree, train=False)
+
+    for name in ("requirements.in", "requirements-last.in"):
+        (tree / "services/a" / name).write_text("six\n")
+        assert digest(tree, train=False) != before
+        before = digest(tree, train=False)
+
+
+def test_digest_ignores_what_is_not_installed(tree):
+    before = digest(tree, train=False)
+
+    (tree / "services/a/requirements-train.in").write_text("polars\n")
+
+    assert digest(tree, train=False) == before
+    assert digest(tree, train=True) != before
+
+
+def test_environment_of_another_checkout_is_left_alone(tree):
+    (tree / ".venv").symlink_to(tree / "elsewhere")
+
+    assert install(tree) is False
+    assert not (tree / "elsewhere").exists()
+
+
+def test_current_environment_is_not_touched(tree):
+    (tree / ".venv").mkdir()
+    (tree / ".venv/.installed.json").write_text(
+        f'{{"digest": "{digest(tree, train=False)}", "train": false}}'
+    )
+
+    assert install(tree) is False
+    assert [each.name for each in (tree / ".venv").iterdir()] == [".installed.json"]
+
+
+def test_each_service_of_this_tree_names_its_requirements():
+    folders = [folder for folder in (ROOT / "services").iterdir() if folder.is_dir()]
+
+    without = [each.name for each in folders if not (each / "requirements.in").is_file()]
+    assert [name for name in without if not name.startswith("_")] == []

@@ -1,0 +1,46 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+SUITE = """
+import pytest
+
+@pytest.mark.data
+def test_marked():
+    pytest.skip("a file is not there")
+
+def test_by_fixture(test_data):
+    pass
+
+@pytest.mark.data
+@pytest.mark.model
+def test_needs_weights_too():
+    pytest.skip("no weights")
+
+def test_without_data():
+    pytest.skip("another reason")
+"""
+
+
+@pytest.fixture
+def suite(pytester, monkeypatch):
+    shutil.copy(Path(__file__).resolve().parents[1] / "conftest.py", pytester.path)
+    pytester.makeini("[pytest]\nmarkers =\n  data: d\n  model: m\n")
+    pytester.makepyfile(SUITE)
+    monkeypatch.delenv("GANTRY_TEST_DATA", raising=False)
+    return pytester
+
+
+def test_tests_without_their_inputs_are_skipped(suite, monkeypatch):
+    monkeypatch.delenv("GANTRY_REQUIRE_DATA", raising=False)
+
+    suite.runpytest_subprocess().assert_outcomes(skipped=4)
+
+
+def test_tests_whose_inputs_are_required_fail_instead_of_being_skipped(suite, monkeypatch):
+    monkeypatch.setenv("GANTRY_REQUIRE_DATA", "1")
+
+    suite.runpytest_subprocess().assert_outcomes(failed=1, errors=1, skipped=2)
