@@ -15,7 +15,7 @@ help:  ## list the tasks
 	@$(PYTHON) deploy/install.py
 
 run: .venv  ## get the models that can be had, then run the gateway and all services (GATEWAY_PORT)
-	@$(PY) -m shared.models fetch --default --keep-going
+	@$(PY) -m shared.models fetch --defaults
 	@exec $(PY) -m deploy up
 
 status: .venv  ## say what of a running system is ready

@@ -34,6 +34,7 @@ class ModelStore:
             service_dir: folder of the service (``services/<name>``), whose name is the service's.
             models_dir: folder of the installed models of all services.
         """
+        self.service = service_dir.name
         self._service_dir = service_dir
         self._models_dir = models_dir / service_dir.name
         self.entries = read_catalog(service_dir / "models.toml")

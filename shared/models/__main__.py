@@ -1,0 +1,182 @@
+"""Fetch, list and verify models: ``python -m shared.models fetch|list|verify [service/name …]``.
+
+``OFFLINE=1`` forbids any outbound call.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+
+from shared.models.catalog import CatalogError
+from shared.models.download import FetchError, Unreachable, make_client
+from shared.models.fetch import Fetcher, FileState, Model, find_models
+
+SERVICES_DIR = Path(__file__).resolve().parents[2] / "services"
+REPORT_EVERY_S = 1.0
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Carry the command out.
+
+    Returns:
+        Exit status: 0 when all is well, 1 when something cannot be had or is damaged.
+    """
+    chosen = _parser().parse_args(argv)
+    try:
+        models = find_models(chosen.services_dir, chosen.models_dir)
+        if chosen.command == "list":
+            return _list(models)
+        if chosen.command == "verify":
+            return _verify(_named(models, chosen.model), chosen.models_dir)
+        if chosen.defaults:
+            return _fetch_defaults(models, chosen.models_dir, environ)
+        return _fetch(_named(models, chosen.model), chosen.models_dir, environ)
+    except (FetchError, CatalogError) as error:
+        _say(str(error))
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m shared.models", description=__doc__)
+    parser.add_argument("--models-dir", type=Path, default=Path("models"))
+    parser.add_argument("--services-dir", type=Path, default=SERVICES_DIR)
+    commands = parser.add_subparsers(dest="command", required=True)
+    fetch = commands.add_parser("fetch", help="fetch what is missing")
+    fetch.add_argument("model", nargs="*", help="service, or service/name; all by default")
+    fetch.add_argument(
+        "--defaults",
+        action="store_true",
+        help="only what each service would use, as far as it can be had; never fails",
+    )
+    commands.add_parser("list", help="show every model and whether it is installed")
+    verify = commands.add_parser("verify", help="read the installed files and check them")
+    verify.add_argument("model", nargs="*", help="service, or service/name; all by default")
+    return parser
+
+
+def _named(models: Sequence[Model], names: Sequence[str]) -> list[Model]:
+    if not names:
+        return list(models)
+    chosen = [model for model in models if model.id in names or model.service in names]
+    unknown = {*names} - {model.id for model in models} - {model.service for model in models}
+    if unknown:
+        known = ", ".join(model.id for model in models)
+        raise FetchError(f"there is no model {', '.join(sorted(unknown))}; known are: {known}")
+    return chosen
+
+
+def _list(models: Sequence[Model]) -> int:
+    for model in models:
+        size = model.entry.size_bytes
+        state = "installed" if model.is_installed else "missing"
+        shown = f"{size / 1e6:.0f} MB" if size is not None else "-"
+        kind = "demo" if model.entry.demo else ""
+        sys.stdout.write(
+            f"{model.id:<40} {model.entry.version:<12} {shown:>8}  {state:<10} "
+            f"{model.entry.licence} {kind}".rstrip()
+            + "\n"
+        )
+    return 0
+
+
+def _verify(models: Sequence[Model], models_dir: Path) -> int:
+    fetcher = Fetcher(models_dir, None, _Progress())
+    is_sound = True
+    for model in models:
+        if not model.is_installed:
+            continue
+        for path, state in fetcher.verify(model):
+            sys.stdout.write(f"{state.value:<16} {path}\n")
+            is_sound = is_sound and state is not FileState.CHANGED
+    return 0 if is_sound else 1
+
+
+def _fetch(models: Sequence[Model], models_dir: Path, environ: Mapping[str, str]) -> int:
+    with _client(environ) as client:
+        fetcher = Fetcher(models_dir, None if _is_offline(environ) else client, _Progress())
+        for model in models:
+            fetcher.fetch(model)
+            _say(f"{model.id} is installed")
+    return 0
+
+
+def _fetch_defaults(models: Sequence[Model], models_dir: Path, environ: Mapping[str, str]) -> int:
+    wanted = default_models(models, environ)
+    if not wanted or _is_offline(environ):
+        return 0
+    dead_hosts: set[str] = set()
+    with _client(environ) as client:
+        fetcher = Fetcher(models_dir, client, _Progress())
+        for model in wanted:
+            host = httpx.URL(model.entry.source).host
+            try:
+                if host in dead_hosts:
+                    raise Unreachable(f"{host} cannot be reached")
+                fetcher.fetch(model)
+            except FetchError as error:
+                if isinstance(error, Unreachable):
+                    dead_hosts.add(host)
+                _say(f"{model.id} is not installed: {error}")
+    return 0
+
+
+def default_models(models: Sequence[Model], environ: Mapping[str, str]) -> list[Model]:
+    """The model that each service would use if it were installed, where it is not.
+
+    That is the one that ``<SERVICE>_MODEL`` names, or else the catalogue's first real one, unless
+    another real one is installed.
+    """
+    wanted = []
+    for service in dict.fromkeys(model.service for model in models):
+        real = [model for model in models if model.service == service and not model.entry.demo]
+        name = environ.get(f"{service.upper()}_MODEL", "auto")
+        if name != "auto":
+            real = [model for model in real if model.entry.name == name]
+        if real and not any(model.is_installed for model in real):
+            wanted.append(real[0])
+    return wanted
+
+
+def _is_offline(environ: Mapping[str, str]) -> bool:
+    return environ.get("OFFLINE", "").lower() in ("1", "true", "yes", "on")
+
+
+def _client(environ: Mapping[str, str]) -> httpx.Client:
+    return httpx.Client(transport=_Refusing()) if _is_offline(environ) else make_client()
+
+
+class _Refusing(httpx.BaseTransport):
+    """Sends nothing: a second bolt under OFFLINE."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        raise FetchError(f"OFFLINE is set; {request.url.host} is not asked")
+
+
+class _Progress:
+    """Writes at most one line a second for each file."""
+
+    def __init__(self) -> None:
+        self._file = ""
+        self._next_s = 0.0
+
+    def __call__(self, file: str, have_bytes: int, total_bytes: int | None) -> None:
+        is_done = have_bytes == total_bytes
+        now_s = time.monotonic()
+        if file == self._file and now_s < self._next_s and not is_done:
+            return
+        self._file, self._next_s = file, now_s + REPORT_EVERY_S
+        share = f" ({have_bytes / total_bytes:.0%})" if total_bytes else ""
+        _say(f"{file}: {have_bytes / 1e6:.1f} MB{share}")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"models: {text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))
