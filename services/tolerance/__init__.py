@@ -1,0 +1,1 @@
+"""Tolerance prediction: flatness, cylindricity and position that a process holds, in mm."""

@@ -1,0 +1,90 @@
+"""A model as files: weights, card, domain and calibration, checked against their digests.
+
+model.ubj       XGBoost booster (read by the engine only)
+card.json       name, version, columns, sha256 of the other files, measured quality
+domain.json     the region of the training data
+intervals.json  calibration scores per process
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.tolerance.domain import ProcessDomain, parse_domain
+
+MODEL_FILE = "model.ubj"
+CARD_FILE = "card.json"
+DOMAIN_FILE = "domain.json"
+INTERVALS_FILE = "intervals.json"
+DIGESTED_FILES = (MODEL_FILE, DOMAIN_FILE, INTERVALS_FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Ascending ln(actual / predicted) of one process, for the model and for the rule."""
+
+    model: tuple[float, ...]
+    rule: tuple[float, ...]
+    origin: str  # synthetic | measured
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Everything about a model except the weights themselves."""
+
+    folder: Path
+    name: str
+    version: str
+    columns: tuple[str, ...]
+    domain: dict[str, ProcessDomain]
+    calibration: dict[str, Calibration]
+    card: Mapping[str, Any]
+
+    @property
+    def model_path(self) -> Path:
+        """Return the path of the weights."""
+        return self.folder / MODEL_FILE
+
+
+class BrokenBundle(ValueError):
+    """A file of the model is missing, changed or made for other columns; the text names it."""
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and verify a model folder.
+
+    Raises:
+        BrokenBundle: a file is missing or differs from the digest in the card.
+    """
+    card = json.loads(_read(folder / CARD_FILE))
+    contents = {name: _read(folder / name) for name in DIGESTED_FILES}
+    for name, content in contents.items():
+        if hashlib.sha256(content).hexdigest() != card["sha256"].get(name):
+            raise BrokenBundle(f"{folder / name} does not match its sha256 in {CARD_FILE}")
+    intervals = json.loads(contents[INTERVALS_FILE])
+    return Bundle(
+        folder=folder,
+        name=card["name"],
+        version=card["version"],
+        columns=tuple(card["columns"]),
+        domain=parse_domain(json.loads(contents[DOMAIN_FILE])),
+        calibration={
+            process: Calibration(
+                model=tuple(scores["model"]), rule=tuple(scores["rule"]), origin=scores["origin"]
+            )
+            for process, scores in intervals["processes"].items()
+        },
+        card=card,
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BrokenBundle(f"{path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,141 @@
+"""Checks a request against the catalog and the limits; unknown names are refused, never guessed.
+
+Only a request that the fast look-up could not answer comes here in full, so this module may take
+its time to say exactly which field is wrong and what is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import isfinite
+
+import msgspec
+
+from services.tolerance.cases import REQUIRED_DIMENSIONS, measure
+from services.tolerance.catalog import Catalog
+from services.tolerance.parts import (
+    CONFIDENCE_LEVEL_RANGE,
+    CPK_TARGET_RANGE,
+    MAX_ID_CHARACTERS,
+    MAX_PARTS,
+    MAX_SIZE_MM,
+    Part,
+    PredictRequest,
+    Problem,
+)
+
+MAX_PROBLEMS = 20
+Location = tuple[str | int, ...]
+
+
+def check_request(catalog: Catalog, request: PredictRequest) -> list[Problem]:
+    """List what is wrong with a request, at most `MAX_PROBLEMS`; empty if nothing is."""
+    problems = [
+        *_check_range("cpk_target", request.cpk_target, CPK_TARGET_RANGE),
+        *_check_range("confidence_level", request.confidence_level, CONFIDENCE_LEVEL_RANGE),
+    ]
+    if not 1 <= len(request.parts) <= MAX_PARTS:
+        text = f"{len(request.parts)} parts; expected 1 to {MAX_PARTS}"
+        return [*problems, Problem(("parts",), text)]
+    for index, part in enumerate(request.parts):
+        problems += check_part(catalog, part, ("parts", index))
+        if len(problems) >= MAX_PROBLEMS:
+            break
+    return problems[:MAX_PROBLEMS]
+
+
+def check_part(catalog: Catalog, part: Part, loc: Location) -> list[Problem]:
+    """List what is wrong with one part, located under `loc`."""
+    problems = [
+        *_check_name(part.material, catalog.materials, (*loc, "material")),
+        *_check_name(part.process, catalog.processes, (*loc, "process")),
+        *_check_name(part.feature, catalog.features, (*loc, "feature")),
+        *_check_sizes(part, loc),
+        *_check_spec(part, loc),
+    ]
+    if part.id is not None and len(part.id) > MAX_ID_CHARACTERS:
+        problems.append(Problem((*loc, "id"), f"longer than {MAX_ID_CHARACTERS} characters"))
+    if part.process in catalog.processes and part.feature in catalog.features:
+        problems += _check_characteristics(catalog, part, loc)
+    return problems
+
+
+def _check_characteristics(catalog: Catalog, part: Part, loc: Location) -> list[Problem]:
+    allowed = catalog.characteristics_of(part.process, part.feature)
+    if not allowed:
+        makers = [
+            name for name in catalog.processes if catalog.characteristics_of(name, part.feature)
+        ]
+        text = f"{part.process} makes no {part.feature}; allowed for it: {', '.join(makers)}"
+        return [Problem((*loc, "process"), text)]
+    names = part.characteristics
+    if not names or len(set(names)) != len(names):
+        text = f"expected one or more different names of: {', '.join(allowed)}"
+        return [Problem((*loc, "characteristics"), text)]
+    problems = []
+    for index, name in enumerate(names):
+        if name not in allowed:
+            text = (
+                f"{_quoted(name)} does not apply to a {part.feature} made by {part.process}; "
+                f"allowed: {', '.join(allowed)}"
+            )
+            problems.append(Problem((*loc, "characteristics", index), text))
+        elif measure(part.feature, name, part.dimensions_mm) is None:
+            text = f"{name} of a {part.feature} needs {REQUIRED_DIMENSIONS[name]}"
+            problems.append(Problem((*loc, "dimensions_mm"), text))
+    return problems
+
+
+def _check_sizes(part: Part, loc: Location) -> list[Problem]:
+    return [
+        Problem((*loc, "dimensions_mm", name), _size_text(value))
+        for name, value in msgspec.structs.asdict(part.dimensions_mm).items()
+        if value is not None and not is_size(value)
+    ]
+
+
+def _check_spec(part: Part, loc: Location) -> list[Problem]:
+    spec = part.spec_mm
+    if isinstance(spec, dict):
+        unknown = [
+            Problem(
+                (*loc, "spec_mm", name[:64]),
+                f"not asked for; allowed: {', '.join(part.characteristics[:8])}",
+            )
+            for name in spec
+            if name not in part.characteristics
+        ]
+        wrong = [
+            Problem((*loc, "spec_mm", name), _size_text(value))
+            for name, value in spec.items()
+            if name in part.characteristics and not is_size(value)
+        ]
+        return unknown + wrong
+    return [] if spec is None or is_size(spec) else [Problem((*loc, "spec_mm"), _size_text(spec))]
+
+
+def is_size(value: float) -> bool:
+    """Return whether a number is a length that the service accepts."""
+    return 0.0 < value <= MAX_SIZE_MM
+
+
+def _size_text(value: float) -> str:
+    return f"{value:g} mm; expected a number above 0 and at most {MAX_SIZE_MM:g}"
+
+
+def _check_name(name: str, known: Collection[str], loc: Location) -> list[Problem]:
+    if name in known:
+        return []
+    return [Problem(loc, f"unknown {loc[-1]} {_quoted(name)}; allowed: {', '.join(known)}")]
+
+
+def _check_range(name: str, value: float, limits: tuple[float, float]) -> list[Problem]:
+    low, high = limits
+    if isfinite(value) and low <= value <= high:
+        return []
+    return [Problem((name,), f"{value:g}; expected {low:g} to {high:g}")]
+
+
+def _quoted(text: str) -> str:
+    """Quote a client's text, cut short."""
+    return repr(text if len(text) <= 40 else text[:40] + "...")

@@ -1,0 +1,69 @@
+"""Split-conformal intervals, one calibration per process (Mondrian categories).
+
+The scores of a process are ln(actual / predicted) on data that the model has not seen. With m
+sorted scores the k-th is a conservative k/(m+1) quantile for one more exchangeable part
+(Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World, 2005), so an interval between
+two of them covers at least the asked share in every process, not only on average.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, exp, floor
+
+STORED_QUANTILES = 999
+
+
+@dataclass(frozen=True)
+class IntervalFactors:
+    """Multiply a predicted value by these to get its interval."""
+
+    low: float
+    high: float
+    is_reached: bool  # False: too few calibration parts for the level, widest known interval
+
+
+def interval_factors(scores: Sequence[float], confidence_level: float) -> IntervalFactors:
+    """Return the factors of the central interval at a confidence level.
+
+    Args:
+        scores: (m,) ascending ln(actual / predicted); the k-th stands for quantile k/(m+1).
+        confidence_level: share of parts inside, in (0, 1).
+    """
+    count = len(scores)
+    tail = (1.0 - confidence_level) / 2.0
+    # Rounding keeps 1000 x 0.05 from becoming 50.000000000000004.
+    lower_rank = floor(round((count + 1) * tail, 9))
+    upper_rank = ceil(round((count + 1) * (1.0 - tail), 9))
+    is_reached = lower_rank >= 1 and upper_rank <= count
+    return IntervalFactors(
+        low=exp(scores[max(lower_rank, 1) - 1]),
+        high=exp(scores[min(upper_rank, count) - 1]),
+        is_reached=is_reached,
+    )
+
+
+def probability_below(scores: Sequence[float], log_ratio: float) -> float:
+    """Return the share of parts whose ln(actual / predicted) is at most `log_ratio`, in [0, 1)."""
+    return bisect_right(scores, log_ratio) / (len(scores) + 1)
+
+
+def compress_scores(scores: Sequence[float]) -> list[float]:
+    """Keep at most `STORED_QUANTILES` order statistics that still stand for k/(m+1).
+
+    Args:
+        scores: any order; longer lists must have a length of (STORED_QUANTILES + 1) n - 1, so
+            that every kept score is an exact order statistic.
+
+    Raises:
+        ValueError: the length does not fit.
+    """
+    ordered = sorted(scores)
+    if len(ordered) <= STORED_QUANTILES:
+        return ordered
+    step, rest = divmod(len(ordered) + 1, STORED_QUANTILES + 1)
+    if rest:
+        raise ValueError(f"{len(ordered)} scores; expected a multiple of 1000 less one")
+    return ordered[step - 1 :: step]
