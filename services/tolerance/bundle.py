@@ -6,8 +6,6 @@ domain.json     the region of the training data
 intervals.json  calibration scores per process
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping
@@ -43,6 +41,8 @@ class Bundle:
     columns: tuple[str, ...]
     domain: dict[str, ProcessDomain]
     calibration: dict[str, Calibration]
+    golden_rows: tuple[tuple[float, ...], ...]  # (n, n_columns) inputs with known output
+    golden_log_values: tuple[float, ...]  # (n,) what the model gave for them when trained
     card: Mapping[str, Any]
 
     @property
@@ -79,6 +79,8 @@ def read_bundle(folder: Path) -> Bundle:
             )
             for process, scores in intervals["processes"].items()
         },
+        golden_rows=tuple(map(tuple, card["golden"]["rows"])),
+        golden_log_values=tuple(card["golden"]["log_values"]),
         card=card,
     )
 

@@ -1,10 +1,8 @@
 """Writes a model folder: domain, calibration, card and the card in words.
 
-The weights must already lie in the folder. `card.json` is written last, so that a folder is
+The weights must already lie in the folder. ``card.json`` is written last, so that a folder is
 complete once it has one.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -43,6 +41,7 @@ class ModelReport:
     training: dict[str, Any]  # rows, seeds, parameters, library version
     processes: list[ProcessReport]  # on fresh synthetic rows, or measured ones where they exist
     published: list[PublishedResult]
+    golden: dict[str, Any]  # rows of input and their log_values, for the check at every start
     measured: Errors | None  # on held-out measurements
 
 
@@ -82,6 +81,7 @@ def write_bundle(
         "licence": "Apache-2.0",
         "sha256": digests,
         "columns": report.columns,
+        "golden": report.golden,
         "training": report.training,
         "measured": asdict(report.measured) if report.measured else None,
         "processes": [asdict(process) for process in report.processes],

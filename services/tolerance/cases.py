@@ -4,8 +4,6 @@ Building all of them once turns a request into a dictionary look-up: the entry h
 numbers and the constant columns of the model's input, so the hot path does arithmetic only.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from dataclasses import dataclass
 
@@ -15,7 +13,7 @@ from services.tolerance.parts import Dimensions
 
 CaseKey = tuple[str, str, str, str]
 
-# Columns 0-2 change with the part, the rest with the case. `+1` columns are held monotone.
+# Columns 0-2 change with the part, the rest with the case. ``+1`` columns are held monotone.
 SIZE_COLUMNS = ("size_mm", "slenderness", "thinness")
 MONOTONE_COLUMNS = (*SIZE_COLUMNS, "it_grade", "material_factor")
 
@@ -43,7 +41,7 @@ class Case:
     grade: int
     material_factor: float
     up_to_mm: tuple[float, ...]
-    grade_mm: tuple[float, ...]  # IT of `grade` per size step
+    grade_mm: tuple[float, ...]  # IT of ``grade`` per size step
     standard: str
     columns: tuple[float, ...]  # constant model columns, after SIZE_COLUMNS
 
@@ -85,7 +83,7 @@ def measure(feature: str, characteristic: str, dimensions: Dimensions) -> Geomet
 
     Returns:
         The geometry, or None if the dimension that carries the size is missing
-        (`REQUIRED_DIMENSIONS` names it).
+        (``REQUIRED_DIMENSIONS`` names it).
     """
     if characteristic == "position":
         location_mm = max(dimensions.location_x or 0.0, dimensions.location_y or 0.0)

@@ -1,9 +1,7 @@
-"""Materials, processes, features and the constants of the rules, parsed from `data/catalog.toml`.
+"""Materials, processes, features and the constants of the rules, parsed from ``data/catalog.toml``.
 
 The catalog is the only list of names that the service accepts; nothing outside it is guessed.
 """
-
-from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -45,7 +43,7 @@ class Process:
 
 @dataclass(frozen=True)
 class ZoneRule:
-    """A zone is `ratio` x IT of (the process's grade + `grade_shift`) at the size."""
+    """A zone is ``ratio`` x IT of (the process's grade + ``grade_shift``) at the size."""
 
     size: str  # words that say which dimension is the size
     ratios: dict[str, float]  # by relative accuracy A, B, C
@@ -71,7 +69,7 @@ class ShapeRule:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything of `data/catalog.toml`, checked for dangling names."""
+    """Everything of ``data/catalog.toml``, checked for dangling names."""
 
     version: str
     sources: dict[str, str]

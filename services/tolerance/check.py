@@ -4,8 +4,6 @@ Only a request that the fast look-up could not answer comes here in full, so thi
 its time to say exactly which field is wrong and what is allowed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from math import isfinite
 
@@ -29,7 +27,7 @@ Location = tuple[str | int, ...]
 
 
 def check_request(catalog: Catalog, request: PredictRequest) -> list[Problem]:
-    """List what is wrong with a request, at most `MAX_PROBLEMS`; empty if nothing is."""
+    """List what is wrong with a request, at most ``MAX_PROBLEMS``; empty if nothing is."""
     problems = [
         *_check_range("cpk_target", request.cpk_target, CPK_TARGET_RANGE),
         *_check_range("confidence_level", request.confidence_level, CONFIDENCE_LEVEL_RANGE),
@@ -45,7 +43,7 @@ def check_request(catalog: Catalog, request: PredictRequest) -> list[Problem]:
 
 
 def check_part(catalog: Catalog, part: Part, loc: Location) -> list[Problem]:
-    """List what is wrong with one part, located under `loc`."""
+    """List what is wrong with one part, located under ``loc``."""
     problems = [
         *_check_name(part.material, catalog.materials, (*loc, "material")),
         *_check_name(part.process, catalog.processes, (*loc, "process")),

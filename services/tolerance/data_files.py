@@ -1,10 +1,8 @@
 """Reads the tables that ship with the service: the ISO standards and the catalog.
 
-This is the only module of the domain that touches the disk. Numbers live in `standards/*.json`
-and `data/catalog.toml`, each with its source and whether it has been confirmed.
+This is the only module of the domain that touches the disk. Numbers live in ``standards/*.json``
+and ``data/catalog.toml``, each with its source and whether it has been confirmed.
 """
-
-from __future__ import annotations
 
 import json
 import tomllib

@@ -1,10 +1,8 @@
 """The region in which the model was trained; outside it trees answer flat, so the rule answers.
 
-`domain.json` beside the model lists, per process, the families, features and characteristics that
+``domain.json`` beside the model lists, per process, the families, features and characteristics that
 the training data held and the range of each numeric column.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +42,7 @@ class ProcessDomain:
 
 
 def parse_domain(document: Mapping[str, Any]) -> dict[str, ProcessDomain]:
-    """Build the domain of each process from the content of `domain.json`."""
+    """Build the domain of each process from the content of ``domain.json``."""
     return {
         process: ProcessDomain(
             families=frozenset(fields["families"]),

@@ -1,10 +1,8 @@
 """Runs the XGBoost booster: rows in, ln(zone in mm) or TreeSHAP contributions out.
 
-`inplace_predict` is thread-safe while nothing changes the booster, and one thread per booster is
+``inplace_predict`` is thread-safe while nothing changes the booster, and one thread per booster is
 the fastest for the small batches of a server (more threads cost more to start than one row takes).
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +21,9 @@ class BoosterModel:
         """Load weights in UBJ form.
 
         Args:
-            model_path: file that ends in `.ubj`.
+            model_path: file that ends in ``.ubj``.
             threads: of one prediction; 1 unless batches are in the thousands.
-            device: `cpu` or `cuda`.
+            device: ``cpu`` or ``cuda``.
         """
         self._booster = xgboost.Booster({"nthread": threads, "device": device})
         self._booster.load_model(model_path)
@@ -40,7 +38,7 @@ class BoosterModel:
         """Explain ln(zone in mm) by TreeSHAP (Lundberg et al. 2020), exact for trees.
 
         Returns:
-            (n_rows, n_columns + 1), base value last; each row sums to its `log_values`.
+            (n_rows, n_columns + 1), base value last; each row sums to its ``log_values``.
         """
         values: FloatArray = self._booster.predict(
             xgboost.DMatrix(rows, nthread=1), pred_contribs=True, validate_features=False

@@ -4,8 +4,6 @@ Errors are mean |ln(actual / predicted)|, printed as a factor: 1.3 means that a 
 off by 30 % one way or the other.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -161,7 +159,7 @@ class PublishedValue:
 
 
 def read_published(lines: Iterable[str], cases: Mapping[CaseKey, Case]) -> list[PublishedValue]:
-    """Read `data/published.csv`, which ships with the service and names only catalog entries."""
+    """Read ``data/published.csv``, which ships with the service and names only catalog entries."""
     values = []
     for row in csv.DictReader(lines):
         key = (row["material"], row["process"], row["feature"], row["characteristic"])

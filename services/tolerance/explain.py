@@ -10,8 +10,6 @@ which leaves no remainder, since sum phi_j = ln v - ln v0 gives sum effect_j = v
 depend on the order of the terms (Ang, "LMDI decomposition approach", Energy Policy 86, 2015).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from math import exp, fsum, log
 
@@ -34,7 +32,7 @@ _GROUPS = {
 
 
 def explanation_groups(columns: Sequence[str]) -> tuple[str, ...]:
-    """Name the property of the part behind each model column, such as `process=milling`."""
+    """Name the property of the part behind each model column, such as ``process=milling``."""
     return tuple(_GROUPS[name.split("=")[0]] for name in columns)
 
 
@@ -57,7 +55,7 @@ def effects_in_mm(
         digits: decimals of a millimetre to keep.
 
     Returns:
-        `typical_part` first, then the properties by falling size of effect; their sum is the
+        ``typical_part`` first, then the properties by falling size of effect; their sum is the
         predicted value but for rounding.
     """
     total = fsum(log_effects.values())

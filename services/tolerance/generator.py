@@ -6,8 +6,6 @@ capability (Cpk 1.33). A model trained on it is a prior made of standards and as
 measurements.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import exp, log
@@ -127,7 +125,7 @@ def _cases_by_characteristic(
 def _grade_distribution(
     catalog: Catalog, process: Process
 ) -> tuple[list[int], NDArray[np.float64]]:
-    """Weigh each grade of the range by `grade_decay` per grade of distance from the typical."""
+    """Weigh each grade of the range by ``grade_decay`` per grade of distance from the typical."""
     finest, coarsest = process.it_grades
     grades = list(range(finest, coarsest + 1))
     weights = [catalog.grade_decay ** abs(grade - process.it_typical) for grade in grades]

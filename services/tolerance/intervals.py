@@ -6,8 +6,6 @@ sorted scores the k-th is a conservative k/(m+1) quantile for one more exchangea
 two of them covers at least the asked share in every process, not only on average.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,12 +44,12 @@ def interval_factors(scores: Sequence[float], confidence_level: float) -> Interv
 
 
 def probability_below(scores: Sequence[float], log_ratio: float) -> float:
-    """Return the share of parts whose ln(actual / predicted) is at most `log_ratio`, in [0, 1)."""
+    """Return the share of parts whose ln(actual / predicted) is at most ``log_ratio``, in [0, 1)."""
     return bisect_right(scores, log_ratio) / (len(scores) + 1)
 
 
 def compress_scores(scores: Sequence[float]) -> list[float]:
-    """Keep at most `STORED_QUANTILES` order statistics that still stand for k/(m+1).
+    """Keep at most ``STORED_QUANTILES`` order statistics that still stand for k/(m+1).
 
     Args:
         scores: any order; longer lists must have a length of (STORED_QUANTILES + 1) n - 1, so

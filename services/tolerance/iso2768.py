@@ -2,10 +2,8 @@
 
 Part 1 (classes f, m, c, v) gives plus-minus values for linear and angular sizes, part 2 (classes
 H, K, L; withdrawn in 2021 but still on many drawings) the width of zones for form and position.
-A drawing names both in one word, such as `mK`. A size on a boundary belongs to the lower range.
+A drawing names both in one word, such as ``mK``. A size on a boundary belongs to the lower range.
 """
-
-from __future__ import annotations
 
 import re
 from bisect import bisect_left
@@ -42,7 +40,7 @@ class Iso2768Tables:
 
 @dataclass(frozen=True)
 class GeneralTolerance:
-    """One value of one table; `value` is a plus-minus in mm or minutes, or a zone width in mm."""
+    """One value of one table; ``value`` is a plus-minus in mm or minutes, or a zone width in mm."""
 
     name: str
     tolerance_class: str
@@ -94,7 +92,7 @@ def look_up(table: GeneralTable, size_mm: float, tolerance_class: str) -> Genera
 
 
 def split_class(text: str) -> tuple[str | None, str | None]:
-    """Split a class as drawings write it (`m`, `K`, `mK`) into its linear and geometrical letter.
+    """Split a class as drawings write it (``m``, ``K``, ``mK``) into its linear and geometrical letter.
 
     Raises:
         OutsideGeneralTolerances: not one of f, m, c, v followed by or replaced by H, K, L.

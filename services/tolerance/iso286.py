@@ -1,11 +1,9 @@
 """ISO 286-1: standard tolerance grades IT1 to IT18 and the limits of fits such as H7 or g6.
 
-Values come from the tables in `standards/`, in micrometres as printed. A size that lies exactly
+Values come from the tables in ``standards/``, in micrometres as printed. A size that lies exactly
 on a boundary belongs to the lower step. Hole deviations follow from the shaft's by the rules of
 the standard, so only the shaft tables are stored.
 """
-
-from __future__ import annotations
 
 import re
 from bisect import bisect_left
@@ -19,7 +17,7 @@ MAX_SIZE_MM = 3150.0
 class ShaftDeviation:
     """Fundamental deviation of one shaft letter over the size steps.
 
-    `kind` says whether the values are the upper (es) or the lower (ei) deviation.
+    ``kind`` says whether the values are the upper (es) or the lower (ei) deviation.
     """
 
     letter: str
@@ -60,7 +58,7 @@ class OutsideStandard(ValueError):
 
 
 def grade_um(tables: Iso286Tables, size_mm: float, grade: int) -> float:
-    """Return the standard tolerance IT`grade` of a nominal size.
+    """Return the standard tolerance IT``grade`` of a nominal size.
 
     Args:
         tables: the tables of ISO 286-1.
@@ -83,7 +81,7 @@ def grade_um(tables: Iso286Tables, size_mm: float, grade: int) -> float:
 
 
 def limits(tables: Iso286Tables, size_mm: float, fit: str) -> Limits:
-    """Resolve a tolerance class such as `H7` or `g6` to its limit deviations.
+    """Resolve a tolerance class such as ``H7`` or ``g6`` to its limit deviations.
 
     Args:
         tables: the tables of ISO 286-1.
@@ -117,7 +115,7 @@ def limits(tables: Iso286Tables, size_mm: float, fit: str) -> Limits:
 
 
 def available_fits(tables: Iso286Tables) -> dict[str, list[str]]:
-    """List the letters that `limits` knows, for holes and for shafts."""
+    """List the letters that ``limits`` knows, for holes and for shafts."""
     shafts = sorted([*tables.shafts, "h", "js"])
     # M holes have exceptions of their own in the standard, which the tables here do not hold.
     return {"hole": [letter.upper() for letter in shafts if letter != "m"], "shaft": shafts}

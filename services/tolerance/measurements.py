@@ -1,13 +1,11 @@
 """Reads a user's inspection data: one CSV row per measured feature, or per batch of one feature.
 
-Columns: `material, process, feature, characteristic`, the dimensions that the feature needs
-(`length_mm, width_mm, thickness_mm, diameter_mm, depth_mm, location_x_mm, location_y_mm`), and
-the result: either `value_mm`, the zone that the process held at Cpk 1.33, or `mean_mm` and
-`std_mm` of a batch, from which it follows as mean + 3 x 1.33 x std (the one-sided definition of
+Columns: ``material, process, feature, characteristic``, the dimensions that the feature needs
+(``length_mm, width_mm, thickness_mm, diameter_mm, depth_mm, location_x_mm, location_y_mm``), and
+the result: either ``value_mm``, the zone that the process held at Cpk 1.33, or ``mean_mm`` and
+``std_mm`` of a batch, from which it follows as mean + 3 x 1.33 x std (the one-sided definition of
 Cpk in ISO 22514-2, the zone being the upper limit). Other columns are refused by name.
 """
-
-from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping

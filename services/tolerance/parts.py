@@ -2,10 +2,8 @@
 
 These msgspec structures are the domain's own types and at the same time what the fast route
 decodes JSON into and encodes it from, so that no copy lies between the wire and the model.
-Lengths are millimetres throughout. `UNSET` fields are left out of the JSON.
+Lengths are millimetres throughout. ``UNSET`` fields are left out of the JSON.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -47,7 +45,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PredictRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Up to `MAX_PARTS` parts that share a capability target and a confidence level."""
+    """Up to ``MAX_PARTS`` parts that share a capability target and a confidence level."""
 
     parts: list[Part]
     cpk_target: float = DEFAULT_CPK_TARGET

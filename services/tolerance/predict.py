@@ -1,10 +1,8 @@
 """From a request to model rows, and from the model's logarithms to answers.
 
-The two halves enclose the engine: `prepare` checks the request and builds the input of all its
-rows, `answer` turns ln(mm) into zones with interval, baseline, verdict and contributions.
+The two halves enclose the engine: ``prepare`` checks the request and resolves its rows, ``answer``
+turns ln(mm) into zones with interval, baseline, verdict and contributions.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +12,8 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from services.tolerance.bundle import BrokenBundle, Bundle
-from services.tolerance.cases import Case, CaseKey, Geometry, build_cases, column_names, measure
+from services.tolerance.bundle import Bundle
+from services.tolerance.cases import Case, CaseKey, Geometry, build_cases, measure
 from services.tolerance.catalog import Catalog
 from services.tolerance.check import check_request
 from services.tolerance.explain import effects_in_mm, explanation_groups, group_log_effects
@@ -39,12 +37,11 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Knowledge:
-    """All that predictions rest on besides the weights; built once per process."""
+    """What the tables say, prepared for look-up; built once per process."""
 
     catalog: Catalog
+    tables: Iso286Tables
     cases: dict[CaseKey, Case]
-    bundle: Bundle
-    groups: tuple[str, ...]  # property of the part behind each model column
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,6 @@ class Row:
     case: Case
     geometry: Geometry
     rule: RuleFactors
-    departures: list[str]  # from the model's domain; empty inside
 
 
 class InvalidRequest(ValueError):
@@ -68,16 +64,9 @@ class InvalidRequest(ValueError):
         self.problems = problems
 
 
-def build_knowledge(catalog: Catalog, tables: Iso286Tables, bundle: Bundle) -> Knowledge:
-    """Join the catalog and a model.
-
-    Raises:
-        BrokenBundle: the model was trained for another catalog.
-    """
-    columns = column_names(catalog)
-    if bundle.columns != columns:
-        raise BrokenBundle(f"model {bundle.name} was trained for another catalog; train it again")
-    return Knowledge(catalog, build_cases(catalog, tables), bundle, explanation_groups(columns))
+def build_knowledge(catalog: Catalog, tables: Iso286Tables) -> Knowledge:
+    """Prepare the tables for look-up."""
+    return Knowledge(catalog, tables, build_cases(catalog, tables))
 
 
 def prepare(knowledge: Knowledge, request: PredictRequest) -> list[Row]:
@@ -97,9 +86,7 @@ def prepare(knowledge: Knowledge, request: PredictRequest) -> list[Row]:
             geometry = measure(part.feature, characteristic, part.dimensions_mm)
             assert geometry is not None  # check_request has seen to it
             rule = apply_rule(knowledge.catalog, case, geometry)
-            domain = knowledge.bundle.domain[part.process]
-            departures = domain.departures(case, geometry)
-            rows.append(Row(part, part_id, case, geometry, rule, departures))
+            rows.append(Row(part, part_id, case, geometry, rule))
     return rows
 
 
@@ -119,108 +106,122 @@ def model_input(cases: Sequence[Case], geometries: Sequence[Geometry]) -> FloatA
 
 
 def answer(
-    knowledge: Knowledge,
+    bundle: Bundle,
     request: PredictRequest,
     rows: Sequence[Row],
+    *,
+    scale: float,
     log_values: Sequence[float],
     contributions: Sequence[Sequence[float]] | None = None,
 ) -> list[Prediction]:
     """Turn the model's output into answers.
 
     Args:
-        knowledge: catalog, domain and calibration.
+        bundle: domain and calibration of the model.
         request: the request that the rows came from.
-        rows: (n_rows,) from `prepare`.
-        log_values: (n_rows,) ln(zone in mm) at the reference capability.
+        rows: (n_rows,) from ``prepare``.
+        scale: asked capability over the one that the model answers for.
+        log_values: (n_rows,) ln(zone in mm) at the model's capability.
         contributions: (n_rows, n_columns + 1) TreeSHAP of the same output, base value last.
 
     Returns:
         One prediction per row, in the same order.
     """
-    scale = request.cpk_target / knowledge.catalog.reference_cpk
     factors: dict[tuple[str, bool], IntervalFactors] = {}
     predictions = []
     for index, (row, log_value) in enumerate(zip(rows, log_values, strict=True)):
-        process, is_inside = row.case.process, not row.departures
-        calibration = knowledge.bundle.calibration[process]
+        process = row.case.process
+        departures = bundle.domain[process].departures(row.case, row.geometry)
+        is_inside = not departures
+        calibration = bundle.calibration[process]
         scores = calibration.model if is_inside else calibration.rule
         factor = factors.get((process, is_inside))
         if factor is None:
             factor = interval_factors(scores, request.confidence_level)
             factors[(process, is_inside)] = factor
         value_mm = (exp(log_value) if is_inside else row.rule.value_mm) * scale
-        digits = _decimals(value_mm)
-        interval_mm = (
-            round(value_mm * factor.low, digits),
-            round(value_mm * factor.high, digits),
-        )
+        zone = _Zone(value_mm, factor, scores, departures, _decimals(value_mm))
         explained: list[Contribution] | UnsetType = UNSET
         if contributions is not None:
-            explained = _explain(knowledge, row, contributions[index], scale, digits)
-        predictions.append(
-            Prediction(
-                id=row.part_id,
-                characteristic=row.case.characteristic,
-                value_mm=round(value_mm, digits),
-                interval_mm=interval_mm,
-                baseline=Baseline(
-                    value_mm=round(row.rule.baseline_mm * scale, digits),
-                    basis=describe_baseline(row.case, row.geometry.size_mm),
-                    standard=row.case.standard,
-                    grade=f"IT{row.case.grade}",
-                ),
-                method="model" if is_inside else "rule",
-                in_domain=is_inside,
-                warnings=_warnings(row, factor),
-                verdict=_verdict(row, value_mm, interval_mm, scores),
-                contributions=explained,
-            )
-        )
+            explained = _explain(bundle, row, zone, contributions[index], scale)
+        predictions.append(_prediction(row, zone, scale, explained))
     return predictions
 
 
-def _verdict(
-    row: Row, value_mm: float, interval_mm: tuple[float, float], scores: Sequence[float]
-) -> Verdict | UnsetType:
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """A predicted zone before it is rounded and put into words."""
+
+    value_mm: float
+    factor: IntervalFactors
+    scores: Sequence[float]
+    departures: list[str]
+    digits: int  # decimals of a millimetre to show
+
+
+def _prediction(
+    row: Row, zone: _Zone, scale: float, contributions: list[Contribution] | UnsetType
+) -> Prediction:
+    case, digits, is_inside = row.case, zone.digits, not zone.departures
+    interval_mm = (
+        round(zone.value_mm * zone.factor.low, digits),
+        round(zone.value_mm * zone.factor.high, digits),
+    )
     spec = row.part.spec_mm
-    spec_mm = spec.get(row.case.characteristic) if isinstance(spec, dict) else spec
-    if spec_mm is None:
-        return UNSET
-    return judge(spec_mm=spec_mm, value_mm=value_mm, interval_mm=interval_mm, scores=scores)
+    spec_mm = spec.get(case.characteristic) if isinstance(spec, dict) else spec
+    verdict: Verdict | UnsetType = UNSET
+    if spec_mm is not None:
+        verdict = judge(
+            spec_mm=spec_mm, value_mm=zone.value_mm, interval_mm=interval_mm, scores=zone.scores
+        )
+    return Prediction(
+        id=row.part_id,
+        characteristic=case.characteristic,
+        value_mm=round(zone.value_mm, digits),
+        interval_mm=interval_mm,
+        baseline=Baseline(
+            value_mm=round(row.rule.baseline_mm * scale, digits),
+            basis=describe_baseline(case, row.geometry.size_mm),
+            standard=case.standard,
+            grade=f"IT{case.grade}",
+        ),
+        method="model" if is_inside else "rule",
+        in_domain=is_inside,
+        warnings=_warnings(row, zone),
+        verdict=verdict,
+        contributions=contributions,
+    )
 
 
 def _explain(
-    knowledge: Knowledge, row: Row, contributions: Sequence[float], scale: float, digits: int
+    bundle: Bundle, row: Row, zone: _Zone, contributions: Sequence[float], scale: float
 ) -> list[Contribution]:
     """Explain the model's answer by TreeSHAP and the rule's by its own factors."""
-    if row.departures:
+    if zone.departures:
         rule = row.rule
+        typical_mm = rule.baseline_mm
         log_effects = {
             "material": log(rule.material),
             "slenderness": log(rule.slenderness),
             "thinness": log(rule.thinness),
         }
-        return effects_in_mm(
-            typical_mm=rule.baseline_mm * scale, log_effects=log_effects, digits=digits
-        )
-    *effects, base = contributions
+    else:
+        *effects, base = contributions
+        typical_mm = exp(base)
+        log_effects = group_log_effects(explanation_groups(bundle.columns), effects)
     return effects_in_mm(
-        typical_mm=exp(base) * scale,
-        log_effects=group_log_effects(knowledge.groups, effects),
-        digits=digits,
+        typical_mm=typical_mm * scale, log_effects=log_effects, digits=zone.digits
     )
 
 
-def _warnings(row: Row, factor: IntervalFactors) -> list[str]:
-    warnings = [f"outside the model's domain: {reason}" for reason in row.departures]
+def _warnings(row: Row, zone: _Zone) -> list[str]:
+    warnings = [f"outside the model's domain: {reason}" for reason in zone.departures]
     if warnings:
         warnings.append("answered by rule; the interval is not calibrated for this part")
-    if not factor.is_reached:
-        warnings.append(
-            "too few calibration parts for this confidence level; interval may be narrow"
-        )
-    characteristic, dimensions = row.case.characteristic, row.part.dimensions_mm
-    if characteristic == "flatness" and dimensions.thickness is None:
+    if not zone.factor.is_reached:
+        warnings.append("too few calibration parts for this confidence level")
+    characteristic = row.case.characteristic
+    if characteristic == "flatness" and not row.geometry.thinness:
         warnings.append("thickness not given: the part is taken as stiff")
     elif characteristic == "cylindricity" and not row.geometry.slenderness:
         name = "depth" if row.case.feature == "hole" else "length"
@@ -229,5 +230,5 @@ def _warnings(row: Row, factor: IntervalFactors) -> list[str]:
 
 
 def _decimals(value_mm: float) -> int:
-    """Decimals that keep `SIGNIFICANT_DIGITS` of a positive length."""
+    """Decimals that keep ``SIGNIFICANT_DIGITS`` of a positive length."""
     return SIGNIFICANT_DIGITS - 1 - floor(log10(value_mm))

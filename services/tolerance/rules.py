@@ -6,8 +6,6 @@ the centre of the synthetic data:
     value = ratio x IT(grade, size) x material x slenderness x thinness
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from services.tolerance.cases import Case, Geometry
@@ -16,7 +14,7 @@ from services.tolerance.catalog import Catalog
 
 @dataclass(frozen=True, slots=True)
 class RuleFactors:
-    """The factors whose product is the rule's value; `baseline_mm` is the standard's part."""
+    """The factors whose product is the rule's value; ``baseline_mm`` is the standard's part."""
 
     baseline_mm: float
     material: float
@@ -47,5 +45,5 @@ def apply_rule(catalog: Catalog, case: Case, geometry: Geometry) -> RuleFactors:
 
 
 def describe_baseline(case: Case, size_mm: float) -> str:
-    """Say in words how the baseline was formed, such as `0.4 x IT10 at 50 mm`."""
+    """Say in words how the baseline was formed, such as ``0.4 x IT10 at 50 mm``."""
     return f"{case.ratio:.3g} x IT{case.grade} at {size_mm:g} mm"

@@ -1,12 +1,10 @@
-"""Trains a tolerance model: `python -m services.tolerance.train [measurements.csv]`.
+"""Trains a tolerance model: ``python -m services.tolerance.train [measurements.csv]``.
 
 Without a file it makes the demo model, a prior from standards and assumptions. With inspection
 data it learns from both: in a process with measured rows these outweigh the synthetic ones, and
 the intervals of that process are calibrated on measurements alone. A model that is no better on
 held-out measurements than the standards baseline or the demo model is refused and not written.
 """
-
-from __future__ import annotations
 
 import argparse
 import sys
@@ -61,6 +59,7 @@ PARAMETERS: dict[str, Any] = {
     "subsample": 0.8,
     "lambda": 1.0,
 }
+GOLDEN_ROWS = 8
 MIN_MEASURED_ROWS = 50  # of one process, for it to be calibrated and tested on measurements
 MEASURED_DOMINANCE = 10.0  # weight of a process's measured rows over its synthetic ones
 
@@ -171,6 +170,7 @@ def train_model(
         published=compare_published(
             published, published_values, calibration, setting.catalog.reference_cpk
         ),
+        golden=_golden(booster, fresh[:: len(fresh) // GOLDEN_ROWS]),
         measured=errors,
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -183,7 +183,7 @@ def split_measured(measured: Sequence[Sample], seed: int) -> MeasuredSplit:
     """Split each process 60/20/20 into training, calibration and test rows.
 
     Raises:
-        InvalidMeasurements: there are rows, but no process has `MIN_MEASURED_ROWS`.
+        InvalidMeasurements: there are rows, but no process has ``MIN_MEASURED_ROWS``.
     """
     split = MeasuredSplit()
     if not measured:
@@ -274,7 +274,7 @@ def _calibrate(
 
 
 def _thin(scores: list[float]) -> list[float]:
-    """Cut a long list to a length that `compress_scores` takes; the rows are in random order."""
+    """Cut a long list to a length that ``compress_scores`` takes; the rows are in random order."""
     block = STORED_QUANTILES + 1
     usable = len(scores) if len(scores) < block else (len(scores) + 1) // block * block - 1
     return compress_scores(scores[:usable])
@@ -282,6 +282,13 @@ def _thin(scores: list[float]) -> list[float]:
 
 def _rows(samples: Sequence[Sample]) -> NDArray[np.float32]:
     return model_input([s.case for s in samples], [s.geometry for s in samples])
+
+
+def _golden(booster: xgboost.Booster, samples: Sequence[Sample]) -> dict[str, Any]:
+    return {
+        "rows": _rows(samples).tolist(),
+        "log_values": _predict(booster, samples).tolist(),
+    }
 
 
 def _predict(booster: xgboost.Booster, samples: Sequence[Sample]) -> FloatArray:

@@ -1,7 +1,5 @@
 """Compares a specified zone with what the process is predicted to hold."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import log
 
@@ -21,7 +19,7 @@ def judge(
         scores: calibration scores of the process, ascending.
 
     Returns:
-        `pass` if the spec is at or above the interval, `fail` if it lies below it, `marginal`
+        ``pass`` if the spec is at or above the interval, ``fail`` if it lies below it, ``marginal``
         inside; the probability is the share of calibration parts that would hold the spec.
     """
     low_mm, high_mm = interval_mm
