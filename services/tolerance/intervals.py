@@ -44,7 +44,7 @@ def interval_factors(scores: Sequence[float], confidence_level: float) -> Interv
 
 
 def probability_below(scores: Sequence[float], log_ratio: float) -> float:
-    """Return the share of parts whose ln(actual / predicted) is at most ``log_ratio``, in [0, 1)."""
+    """Return the share of parts with ln(actual / predicted) at most ``log_ratio``, in [0, 1)."""
     return bisect_right(scores, log_ratio) / (len(scores) + 1)
 
 

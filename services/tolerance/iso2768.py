@@ -92,7 +92,7 @@ def look_up(table: GeneralTable, size_mm: float, tolerance_class: str) -> Genera
 
 
 def split_class(text: str) -> tuple[str | None, str | None]:
-    """Split a class as drawings write it (``m``, ``K``, ``mK``) into its linear and geometrical letter.
+    """Split a class as drawings write it (``m``, ``K``, ``mK``) into linear and geometrical letter.
 
     Raises:
         OutsideGeneralTolerances: not one of f, m, c, v followed by or replaced by H, K, L.

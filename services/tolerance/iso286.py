@@ -51,10 +51,16 @@ class Limits:
     upper_um: float
     lower_um: float
     verified: bool
+    source: str
 
 
 class OutsideStandard(ValueError):
     """A size, letter or grade for which the tables hold no value; the text says what they hold."""
+
+    def __init__(self, field: str, text: str) -> None:
+        """Name the field that is wrong, ``size_mm`` or ``fit``, and what is allowed."""
+        super().__init__(text)
+        self.field = field
 
 
 def grade_um(tables: Iso286Tables, size_mm: float, grade: int) -> float:
@@ -72,11 +78,13 @@ def grade_um(tables: Iso286Tables, size_mm: float, grade: int) -> float:
         OutsideStandard: size or grade lies outside the table.
     """
     if not 0.0 < size_mm <= MAX_SIZE_MM:
-        raise OutsideStandard(f"size {size_mm:g} mm; ISO 286-1 covers above 0 up to 3150 mm")
+        raise OutsideStandard(
+            "size_mm", f"{size_mm:g} mm; ISO 286-1 covers above 0 up to {MAX_SIZE_MM:g} mm"
+        )
     if not 1 <= grade <= 18:
-        raise OutsideStandard(f"grade IT{grade}; the table holds IT1 to IT18")
+        raise OutsideStandard("fit", f"grade IT{grade}; the table holds IT1 to IT18")
     if grade >= 14 and size_mm <= 1.0:
-        raise OutsideStandard("grades IT14 to IT18 are not used for sizes up to 1 mm")
+        raise OutsideStandard("fit", "grades IT14 to IT18 are not used for sizes up to 1 mm")
     return tables.grade_um[bisect_left(tables.up_to_mm, size_mm)][grade - 1]
 
 
@@ -96,11 +104,13 @@ def limits(tables: Iso286Tables, size_mm: float, fit: str) -> Limits:
     """
     match = FIT_PATTERN.match(fit)
     if match is None:
-        raise OutsideStandard(f"fit {fit[:16]!r}; expected a letter and a grade such as H7 or g6")
+        raise OutsideStandard(
+            "fit", f"{fit[:16]!r}; expected a letter and a grade such as H7 or g6"
+        )
     letter, grade = match["letter"], int(match["grade"])
     is_hole = letter[0].isupper()
     if letter not in (letter.upper(), letter.lower()):
-        raise OutsideStandard(f"fit {fit!r}; write both letters large (hole) or small (shaft)")
+        raise OutsideStandard("fit", f"{fit!r}; write both letters large (hole) or small (shaft)")
     width_um = grade_um(tables, size_mm, grade)
     upper_um, verified = _upper_um(tables, size_mm, letter, grade)
     return Limits(
@@ -111,6 +121,7 @@ def limits(tables: Iso286Tables, size_mm: float, fit: str) -> Limits:
         upper_um=round(upper_um, 3),
         lower_um=round(upper_um - width_um, 3),
         verified=verified,
+        source=tables.deviation_source if letter.lower() in tables.shafts else tables.source,
     )
 
 
@@ -132,13 +143,16 @@ def _upper_um(tables: Iso286Tables, size_mm: float, letter: str, grade: int) -> 
         return (width_um if is_hole else 0.0), True
     known = available_fits(tables)["hole" if is_hole else "shaft"]
     if letter not in known:
-        raise OutsideStandard(f"letter {letter!r}; the tables hold {', '.join(known)}")
+        raise OutsideStandard("fit", f"letter {letter!r}; the tables hold {', '.join(known)}")
     row = tables.shafts[shaft_letter]
     if size_mm > row.up_to_mm[-1]:
-        raise OutsideStandard(f"{letter} is tabulated up to {row.up_to_mm[-1]:g} mm here")
+        raise OutsideStandard(
+            "size_mm", f"{size_mm:g} mm; {letter} is tabulated up to {row.up_to_mm[-1]:g} mm here"
+        )
     if not row.grades[0] <= grade <= row.grades[1]:
         raise OutsideStandard(
-            f"{letter}{grade}; {letter} is tabulated for grades {row.grades[0]} to {row.grades[1]}"
+            "fit",
+            f"{letter}{grade}; {letter} is tabulated for grades {row.grades[0]} to {row.grades[1]}",
         )
     shaft_um = row.deviation_um[bisect_left(row.up_to_mm, size_mm)]
     verified = size_mm <= row.verified_up_to_mm

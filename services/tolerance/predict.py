@@ -209,9 +209,7 @@ def _explain(
         *effects, base = contributions
         typical_mm = exp(base)
         log_effects = group_log_effects(explanation_groups(bundle.columns), effects)
-    return effects_in_mm(
-        typical_mm=typical_mm * scale, log_effects=log_effects, digits=zone.digits
-    )
+    return effects_in_mm(typical_mm=typical_mm * scale, log_effects=log_effects, digits=zone.digits)
 
 
 def _warnings(row: Row, zone: _Zone) -> list[str]:

@@ -1,0 +1,114 @@
+"""Builds the tolerance service."""
+
+from functools import partial
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.tolerance.answering import ToleranceService
+from services.tolerance.bundle import BrokenBundle, Bundle, read_bundle
+from services.tolerance.cases import column_names
+from services.tolerance.data_files import FOLDER, load_catalog, load_iso286, load_iso2768
+from services.tolerance.fast_route import fast_route
+from services.tolerance.predict import build_knowledge
+from services.tolerance.routes import (
+    CATALOG_PATH,
+    ISO286_PATH,
+    ISO2768_PATH,
+    PREDICT_PATH,
+    router,
+)
+from services.tolerance.settings import ToleranceSettings
+from shared.app import PathInfo, ServiceSpec, create_app
+from shared.batching import BatchLimits
+from shared.engine import Engine
+from shared.errors import ModelMissing
+from shared.host import EngineHost
+from shared.lanes import InlineLane
+from shared.metrics import EngineMetrics
+from shared.models.store import ModelStore
+
+NAME = "tolerance"
+VERSION = "0.1.0"
+QUERY_BODY_BYTES = 1024
+
+
+def build(settings: ToleranceSettings | None = None, engine: Engine | None = None) -> FastAPI:
+    """Build the application.
+
+    Args:
+        settings: from the environment by default.
+        engine: the booster of the installed model by default.
+    """
+    settings = settings or ToleranceSettings.from_environment()
+    registry = CollectorRegistry()
+    host = EngineHost(
+        InlineLane(engine or _build_engine(settings)),
+        BatchLimits(
+            max_batch_size=settings.max_batch_size,
+            max_weight=settings.max_batch_rows,
+            max_queue_items=settings.max_queue_items,
+        ),
+        metrics=EngineMetrics(registry),
+        name="predict",
+    )
+    knowledge = build_knowledge(load_catalog(), load_iso286())
+    service = ToleranceService(knowledge, _bundle_if_installed(settings), host)
+    app = create_app(
+        ServiceSpec(
+            name=NAME,
+            version=VERSION,
+            settings=settings,
+            router=router,
+            paths=_paths(settings),
+            hosts=[host],
+            registry=registry,
+            state={"tolerance": service, "iso2768": load_iso2768()},
+        )
+    )
+    if settings.fast_route:
+        app.router.routes.insert(0, fast_route(PREDICT_PATH, service))
+    return app
+
+
+def find_bundle(settings: ToleranceSettings) -> Bundle:
+    """Read the model that the settings name.
+
+    Raises:
+        ModelMissing: it is not installed, damaged, or made for another catalog.
+    """
+    model = ModelStore(FOLDER, settings.models_dir).resolve(settings.model)
+    try:
+        bundle = read_bundle(model.path)
+    except BrokenBundle as error:
+        raise ModelMissing(f"the model {model.name} cannot be used: {error}") from error
+    if bundle.columns != column_names(load_catalog()):
+        raise ModelMissing(
+            f"the model {model.name} was trained for another catalog; "
+            "run `python -m services.tolerance.train` with its measurements again"
+        )
+    return bundle
+
+
+def _build_engine(settings: ToleranceSettings) -> Engine:
+    from services.tolerance.engine import ToleranceEngine  # xgboost is needed only here
+
+    return ToleranceEngine(
+        partial(find_bundle, settings), device=settings.device, threads=settings.threads
+    )
+
+
+def _bundle_if_installed(settings: ToleranceSettings) -> Bundle | None:
+    try:
+        return find_bundle(settings)
+    except ModelMissing:
+        return None  # the engine meets the same fault when it loads, and the host reports it
+
+
+def _paths(settings: ToleranceSettings) -> list[PathInfo]:
+    queries = [
+        PathInfo(path, "GET", QUERY_BODY_BYTES, settings.deadline_ms, job=False)
+        for path in (ISO286_PATH, ISO2768_PATH, CATALOG_PATH)
+    ]
+    predict = PathInfo(PREDICT_PATH, "POST", settings.max_body_bytes, settings.deadline_ms)
+    return [predict, *queries]
