@@ -17,6 +17,8 @@ from services.tolerance.parts import (
     MAX_ID_CHARACTERS,
     MAX_PARTS,
     MAX_SIZE_MM,
+    MIN_SIZE_MM,
+    MIN_SPEC_MM,
     Part,
     PredictRequest,
     Problem,
@@ -44,17 +46,21 @@ def check_request(catalog: Catalog, request: PredictRequest) -> list[Problem]:
 
 def check_part(catalog: Catalog, part: Part, loc: Location) -> list[Problem]:
     """List what is wrong with one part, located under ``loc``."""
+    wrong_sizes = _check_sizes(part, loc)
     problems = [
         *_check_name(part.material, catalog.materials, (*loc, "material")),
         *_check_name(part.process, catalog.processes, (*loc, "process")),
         *_check_name(part.feature, catalog.features, (*loc, "feature")),
-        *_check_sizes(part, loc),
+        *wrong_sizes,
         *_check_spec(part, loc),
     ]
-    if part.id is not None and len(part.id) > MAX_ID_CHARACTERS:
-        problems.append(Problem((*loc, "id"), f"longer than {MAX_ID_CHARACTERS} characters"))
+    if part.id is not None and not _is_id(part.id):
+        text = f"expected at most {MAX_ID_CHARACTERS} characters of Unicode text"
+        problems.append(Problem((*loc, "id"), text))
     if part.process in catalog.processes and part.feature in catalog.features:
         problems += _check_characteristics(catalog, part, loc)
+        if not problems:
+            problems = _check_required_sizes(part, loc)
     return problems
 
 
@@ -78,17 +84,24 @@ def _check_characteristics(catalog: Catalog, part: Part, loc: Location) -> list[
                 f"allowed: {', '.join(allowed)}"
             )
             problems.append(Problem((*loc, "characteristics", index), text))
-        elif measure(part.feature, name, part.dimensions_mm) is None:
-            text = f"{name} of a {part.feature} needs {REQUIRED_DIMENSIONS[name]}"
-            problems.append(Problem((*loc, "dimensions_mm"), text))
     return problems
 
 
 def _check_sizes(part: Part, loc: Location) -> list[Problem]:
     return [
-        Problem((*loc, "dimensions_mm", name), _size_text(value))
+        Problem((*loc, "dimensions_mm", name), _size_text(value, MIN_SIZE_MM))
         for name, value in msgspec.structs.asdict(part.dimensions_mm).items()
-        if value is not None and not is_size(value)
+        if value is not None and not MIN_SIZE_MM <= value <= MAX_SIZE_MM
+    ]
+
+
+def _check_required_sizes(part: Part, loc: Location) -> list[Problem]:
+    return [
+        Problem(
+            (*loc, "dimensions_mm"), f"{name} of a {part.feature} needs {REQUIRED_DIMENSIONS[name]}"
+        )
+        for name in part.characteristics
+        if measure(part.feature, name, part.dimensions_mm) is None
     ]
 
 
@@ -104,21 +117,28 @@ def _check_spec(part: Part, loc: Location) -> list[Problem]:
             if name not in part.characteristics
         ]
         wrong = [
-            Problem((*loc, "spec_mm", name), _size_text(value))
+            Problem((*loc, "spec_mm", name), _size_text(value, MIN_SPEC_MM))
             for name, value in spec.items()
-            if name in part.characteristics and not is_size(value)
+            if name in part.characteristics and not _is_spec(value)
         ]
         return unknown + wrong
-    return [] if spec is None or is_size(spec) else [Problem((*loc, "spec_mm"), _size_text(spec))]
+    if spec is None or _is_spec(spec):
+        return []
+    return [Problem((*loc, "spec_mm"), _size_text(spec, MIN_SPEC_MM))]
 
 
-def is_size(value: float) -> bool:
-    """Return whether a number is a length that the service accepts."""
-    return 0.0 < value <= MAX_SIZE_MM
+def _is_id(text: str) -> bool:
+    # JSON can escape half of a surrogate pair, which no answer could be encoded with.
+    is_text = text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+    return is_text and len(text) <= MAX_ID_CHARACTERS
 
 
-def _size_text(value: float) -> str:
-    return f"{value:g} mm; expected a number above 0 and at most {MAX_SIZE_MM:g}"
+def _is_spec(value: float) -> bool:
+    return MIN_SPEC_MM <= value <= MAX_SIZE_MM
+
+
+def _size_text(value: float, smallest_mm: float) -> str:
+    return f"{value:g} mm; expected {smallest_mm:g} to {MAX_SIZE_MM:g}"
 
 
 def _check_name(name: str, known: Collection[str], loc: Location) -> list[Problem]:

@@ -11,7 +11,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 MAX_PARTS = 1000
-MAX_SIZE_MM = 3150.0
+MIN_SIZE_MM = 0.001  # shorter than a micrometre is a mistake in the unit
+MAX_SIZE_MM = 3150.0  # where ISO 286-1 ends
+MIN_SPEC_MM = 1e-6
 MAX_ID_CHARACTERS = 128
 CPK_TARGET_RANGE = (0.33, 3.0)
 CONFIDENCE_LEVEL_RANGE = (0.5, 0.99)

@@ -5,7 +5,7 @@ Names and ranges that the catalog decides are checked in ``check``, for both rou
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from services.tolerance.parts import (
     CONFIDENCE_LEVEL_RANGE,
@@ -15,10 +15,21 @@ from services.tolerance.parts import (
     MAX_ID_CHARACTERS,
     MAX_PARTS,
     MAX_SIZE_MM,
+    MIN_SIZE_MM,
 )
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
-Millimetres = Annotated[float, Field(description=f"In mm, above 0, at most {MAX_SIZE_MM:g}.")]
+
+
+def _documented_range(low: float, high: float) -> dict[str, JsonValue]:
+    # For OpenAPI only: ``check`` holds the range, with the same words on both routes.
+    return {"minimum": low, "maximum": high}
+
+
+Millimetres = Annotated[
+    float,
+    Field(description="In mm.", json_schema_extra=_documented_range(MIN_SIZE_MM, MAX_SIZE_MM)),
+]
 
 
 class DimensionsBody(BaseModel):
@@ -61,11 +72,13 @@ class PredictBody(BaseModel):
     parts: list[PartBody] = Field(description=f"1 to {MAX_PARTS} parts.")
     cpk_target: float = Field(
         DEFAULT_CPK_TARGET,
-        description="Capability to hold the zone with, {:g} to {:g}.".format(*CPK_TARGET_RANGE),
+        description="Capability to hold the zone with.",
+        json_schema_extra=_documented_range(*CPK_TARGET_RANGE),
     )
     confidence_level: float = Field(
         DEFAULT_CONFIDENCE_LEVEL,
-        description="Of the interval, {:g} to {:g}.".format(*CONFIDENCE_LEVEL_RANGE),
+        description="Of the interval.",
+        json_schema_extra=_documented_range(*CONFIDENCE_LEVEL_RANGE),
     )
     explain: bool = Field(False, description="Add what each property contributes, in mm.")
 

@@ -1,0 +1,64 @@
+"""Short ways to ask the model in tests."""
+
+from services.tolerance.asks import Ask
+from services.tolerance.parts import Dimensions, Part, PredictRequest
+from services.tolerance.predict import answer, model_input, prepare
+
+
+def plate(material="al_6061", process="milling", *, length=100.0, width=50.0, thickness=12.0):
+    return Part(
+        material=material,
+        process=process,
+        feature="plane",
+        dimensions_mm=Dimensions(length=length, width=width, thickness=thickness),
+        characteristics=["flatness"],
+    )
+
+
+def bore(material="steel_s45c", process="reaming", *, diameter=20.0, depth=30.0):
+    return Part(
+        material=material,
+        process=process,
+        feature="hole",
+        dimensions_mm=Dimensions(diameter=diameter, depth=depth),
+        characteristics=["cylindricity"],
+    )
+
+
+def shaft(material="steel_s45c", process="turning", *, diameter=30.0, length=60.0):
+    return Part(
+        material=material,
+        process=process,
+        feature="cylinder",
+        dimensions_mm=Dimensions(diameter=diameter, length=length),
+        characteristics=["cylindricity"],
+    )
+
+
+def hole_pattern(material="al_6061", process="milling", *, location_x=80.0, location_y=40.0):
+    return Part(
+        material=material,
+        process=process,
+        feature="pattern",
+        dimensions_mm=Dimensions(location_x=location_x, location_y=location_y),
+        characteristics=["position"],
+    )
+
+
+def ask(knowledge, bundle, engine, parts, **options):
+    """Predict as the service does, without HTTP."""
+    request = PredictRequest(parts=list(parts), **options)
+    rows = prepare(knowledge, request)
+    inputs = model_input([row.case for row in rows], [row.geometry for row in rows])
+    (log_values,) = engine.run(Ask.LOG_VALUES, [inputs])
+    contributions = None
+    if request.explain:
+        contributions = engine.run(Ask.CONTRIBUTIONS, [inputs])[0].tolist()
+    return answer(
+        bundle,
+        request,
+        rows,
+        scale=request.cpk_target / knowledge.catalog.reference_cpk,
+        log_values=log_values.tolist(),
+        contributions=contributions,
+    )
