@@ -1,0 +1,148 @@
+"""The gateway's application: data plane for what services offer, control plane for the rest.
+
+It is one plain ASGI application; the server only sees this.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from prometheus_client import CollectorRegistry
+
+from gateway.aiohttp_client import AiohttpClient
+from gateway.attempts import Attempts
+from gateway.body_store import StoreLimits
+from gateway.control_plane import build_control_plane
+from gateway.data_plane import DataPlane, DataPlaneOptions
+from gateway.discovery import DnsFollower, parse_upstreams
+from gateway.health import ProbeOptions
+from gateway.metrics import GatewayMetrics
+from gateway.registry import Registry
+from gateway.routing_table import WrongMethod
+from gateway.selection import Selector
+from gateway.settings import GatewaySettings
+from shared.http import (
+    AsgiApp,
+    Message,
+    Receive,
+    RequestLayer,
+    RouteLimits,
+    Scope,
+    Send,
+    request_id_of,
+    send_problem,
+)
+
+log = logging.getLogger(__name__)
+
+VERSION = "0.1.0"
+CONTROL_LIMITS = RouteLimits(max_body_bytes=2**20, default_deadline_ms=3_600_000)
+
+
+class Gateway:
+    """The whole gateway; started and stopped by the server's lifespan events."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        """Read the addresses; nothing is opened before the lifespan begins.
+
+        Raises:
+            SettingsError: an address is malformed.
+        """
+        self.settings = settings
+        self.metrics = GatewayMetrics(CollectorRegistry())
+        self.registry = Registry(
+            list(settings.upstreams),
+            ProbeOptions(settings.probe_interval_s, settings.probe_timeout_s),
+        )
+        self._addresses = [
+            address
+            for name, value in settings.upstreams.items()
+            for address in parse_upstreams(name, value)
+        ]
+        control = build_control_plane(self.registry, self.metrics, VERSION)
+        self._control: AsgiApp = RequestLayer(
+            control, metrics=self.metrics.http, limits={}, default_limits=CONTROL_LIMITS
+        )
+        self._data: DataPlane | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI event stream."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            route = self.registry.table.find(scope["path"], scope["method"])
+        except WrongMethod as error:
+            await _refuse_method(error, scope, send)
+            return
+        if route is None:
+            await self._control(scope, receive, send)
+        else:
+            assert self._data is not None
+            await self._data(route, scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with self.running():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Open connections and begin to probe; inside the block requests can be answered."""
+        settings = self.settings
+        client = AiohttpClient(
+            connect_timeout_s=settings.connect_timeout_s, keepalive_s=settings.keepalive_s
+        )
+        attempts = Attempts(self.registry, client, Selector(settings.hold_s), self.metrics)
+        self._data = DataPlane(attempts, self.metrics, _data_plane_options(settings))
+        followers = self._begin_discovery()
+        await self.registry.start()
+        try:
+            yield
+        finally:
+            for follower in followers:
+                follower.cancel()
+            await self.registry.stop()
+            await client.close()
+
+    def _begin_discovery(self) -> list[asyncio.Task[None]]:
+        followers = []
+        for address in self._addresses:
+            if address.is_dns:
+                follower = DnsFollower(self.registry, address, self.settings.resolve_interval_s)
+                followers.append(asyncio.ensure_future(follower.follow()))
+            else:
+                self.registry.add_replica(address.service, address.url)
+        return followers
+
+
+def _data_plane_options(settings: GatewaySettings) -> DataPlaneOptions:
+    store = StoreLimits(
+        settings.replay_memory_bytes, settings.replay_spool_bytes, settings.spool_dir
+    )
+    return DataPlaneOptions(access_log=settings.access_log, store=store)
+
+
+async def _refuse_method(error: WrongMethod, scope: Scope, send: Send) -> None:
+    request_id = request_id_of(scope)
+    extra = [(b"allow", error.allowed.encode()), (b"x-request-id", request_id.encode())]
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *extra]}
+        await send(message)
+
+    await send_problem(send_with_headers, error, request_id=request_id, instance=scope["path"])
+
+
+def build(settings: GatewaySettings | None = None) -> Gateway:
+    """The gateway with the given settings, or with those of the environment."""
+    return Gateway(settings or GatewaySettings.from_environment())

@@ -1,0 +1,137 @@
+"""A request's body: read from the client once, handed to one attempt after the other.
+
+Nothing here waits for the whole body: a piece goes on as soon as it has come. What was read is
+kept in a ``BodyStore`` as long as that store has room, so that a later attempt can send it again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from gateway.body_store import BodyStore
+from shared.errors import BadRequest, ClientGone, GantryError, PayloadTooLarge
+from shared.http import Receive, Scope, header
+
+
+class RequestBody:
+    """The body of one request."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        *,
+        limit_bytes: int,
+        store: BodyStore,
+        on_gone: Callable[[], None],
+    ) -> None:
+        """Wrap ``receive``; nothing is read yet.
+
+        Args:
+            scope: of the request.
+            receive: of the request; while the body is being read only this object calls it.
+            limit_bytes: larger bodies are refused, before or while they are read.
+            store: keeps what was read.
+            on_gone: called once if the client leaves, before or after the body was read.
+
+        Raises:
+            PayloadTooLarge: the body announces more than the limit.
+            BadRequest: the announced length is not a number.
+        """
+        self.fault: GantryError | None = None  # why reading ended early
+        self._receive = receive
+        self._limit_bytes = limit_bytes
+        self._store = store
+        self._on_gone = on_gone
+        self._is_read = not _has_body(scope)
+        self._watcher: asyncio.Task[None] | None = None
+        self._reading = asyncio.Lock()
+        announced = header(scope, b"content-length")
+        if announced is not None:
+            if not announced.isascii() or not announced.isdigit():
+                raise BadRequest("Content-Length must be a whole number")
+            if int(announced) > limit_bytes:
+                raise self._too_large()
+
+    @property
+    def is_replayable(self) -> bool:
+        """Whether all that was read so far could be sent again."""
+        return self._store.is_whole
+
+    async def begin(self) -> None:
+        """Read the first piece; most bodies are complete with it.
+
+        Raises:
+            GantryError: the body is too large, or the client left.
+        """
+        if not self._is_read:
+            await self._next()
+        if self._is_read:
+            self._watch()
+
+    def payload(self) -> bytes | AsyncIterator[bytes] | None:
+        """The body from its first byte on, for one attempt."""
+        if not self._is_read:
+            return self._pieces()
+        if self._store.size_bytes == 0:
+            return None
+        whole = self._store.in_memory()
+        return self._pieces() if whole is None else whole
+
+    async def close(self) -> None:
+        """Stop watching the client and drop what was kept."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        await self._store.close()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        position = 0
+        while True:
+            if position < self._store.size_bytes:
+                piece = await self._store.read(position)
+                position += len(piece)
+                yield piece
+            elif self._is_read:
+                break
+            else:
+                await self._read_on(position)
+        if self._watcher is None:
+            self._watch()
+
+    async def _read_on(self, position: int) -> None:
+        # An attempt that was given up may still be ending; only one at a time reads.
+        async with self._reading:
+            if position == self._store.size_bytes and not self._is_read:
+                await self._next()
+
+    async def _next(self) -> None:
+        if self.fault is not None:
+            raise self.fault
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.fault = ClientGone("the client left while it was sending")
+            self._on_gone()
+            raise self.fault
+        piece: bytes = message.get("body", b"")
+        if self._store.size_bytes + len(piece) > self._limit_bytes:
+            self.fault = self._too_large()
+            raise self.fault
+        self._is_read = not message.get("more_body", False)
+        if piece:
+            await self._store.append(piece)
+
+    def _watch(self) -> None:
+        self._watcher = asyncio.ensure_future(self._wait_gone())
+
+    async def _wait_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._on_gone()
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(
+            f"the body is larger than {self._limit_bytes} bytes, the limit of this path"
+        )
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(key in (b"content-length", b"transfer-encoding") for key, _ in scope["headers"])

@@ -1,0 +1,132 @@
+"""The control plane on the public listener: state, models, metrics and documents, in FastAPI."""
+
+import asyncio
+import time
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import generate_latest
+
+from gateway import docs, listing, openapi, problems
+from gateway.metrics import GatewayMetrics
+from gateway.registry import Registry
+from gateway.replica import ReplicaState
+from shared.errors import NotFound, NotReady
+from shared.metrics import CONTENT_TYPE
+
+router = APIRouter()
+
+
+def build_control_plane(registry: Registry, metrics: GatewayMetrics, version: str) -> FastAPI:
+    """The application for every path that is the gateway's own."""
+    app = FastAPI(title="Gantry", version=version, openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.registry = registry
+    app.state.metrics = metrics
+    app.state.documents = {}
+    app.state.created = int(time.time())
+    app.include_router(router)
+    app.include_router(docs.router)
+    app.include_router(_last)
+    problems.install(app)
+    return app
+
+
+@router.get("/livez", include_in_schema=False)
+async def livez() -> dict[str, str]:
+    """Say that the process runs."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", include_in_schema=False)
+async def readyz(request: Request) -> JSONResponse:
+    """Say whether any service can be reached; with ``?verbose`` which, and why others not."""
+    registry: Registry = request.app.state.registry
+    is_ready = any(registry.status().values())
+    body: dict[str, Any] = {"ready": is_ready}
+    if "verbose" in request.query_params:
+        body["services"] = {
+            service.name: {
+                "ready": bool(service.ready_replicas),
+                "reason": None if service.ready_replicas else service.why_not_ready(),
+                "replicas": {
+                    replica.url: {"state": replica.state.value, "reason": replica.reason}
+                    for replica in service.replicas.values()
+                },
+            }
+            for service in registry.services.values()
+        }
+    return JSONResponse(body, 200 if is_ready else 503, {} if is_ready else {"retry-after": "1"})
+
+
+@router.get("/metrics", include_in_schema=False)
+async def prometheus(request: Request) -> Response:
+    """Prometheus' text format."""
+    registry: Registry = request.app.state.registry
+    metrics: GatewayMetrics = request.app.state.metrics
+    for service in registry.services.values():
+        states = [replica.state for replica in service.replicas.values()]
+        for state in ReplicaState:
+            metrics.replicas.labels(service.name, state.value).set(states.count(state))
+    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def document(request: Request) -> Response:
+    """The OpenAPI document of the whole surface; rebuilt when a service changes its offer."""
+    registry: Registry = request.app.state.registry
+    documents: dict[int, Response] = request.app.state.documents
+    if registry.generation not in documents:
+        documents.clear()
+        own = request.app.openapi()
+        documents[registry.generation] = JSONResponse(
+            openapi.merge(own, registry.services.values())
+        )
+    return documents[registry.generation]
+
+
+@router.get("/v1/models", tags=["operating"])
+async def list_models(request: Request) -> dict[str, Any]:
+    """List all models with their service, version, device and status."""
+    registry: Registry = request.app.state.registry
+    created: int = request.app.state.created
+    return {"object": "list", "data": listing.models(registry.services.values(), created)}
+
+
+@router.get("/v1/models/{model_id}", tags=["operating"])
+async def get_model(request: Request, model_id: str) -> dict[str, Any]:
+    """Show one model."""
+    registry: Registry = request.app.state.registry
+    created: int = request.app.state.created
+    for entry in listing.models(registry.services.values(), created):
+        if entry["id"] == model_id:
+            return entry
+    raise NotFound(f"there is no model {model_id!r}; GET /v1/models lists all")
+
+
+@router.get("/v1/services", tags=["operating"])
+async def list_services(request: Request) -> dict[str, Any]:
+    """Show each service with its replicas, versions, devices and load."""
+    registry: Registry = request.app.state.registry
+    now = asyncio.get_running_loop().time()
+    return {"services": [listing.service_entry(each, now) for each in registry.services.values()]}
+
+
+_last = APIRouter()
+
+
+@_last.api_route(
+    "/{path:path}",
+    methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+    include_in_schema=False,
+)
+async def unknown(request: Request, path: str) -> None:
+    """Refuse what nobody offers; as long as a service has not answered, the path may be its."""
+    registry: Registry = request.app.state.registry
+    unanswered = registry.unanswered()
+    if unanswered and path.startswith("v1/"):
+        raise NotReady(
+            f"nobody offers /{path} yet; not heard from so far: {', '.join(sorted(unanswered))}",
+            retry_after_s=2,
+        )
+    raise NotFound(f"there is no path /{path}; GET /openapi.json lists all")

@@ -1,0 +1,106 @@
+"""The data plane: takes an inference request to a replica and its answer back, as a stream.
+
+Plain ASGI: no framework stands between the socket and the service, so that a client's leaving is
+seen at once and no body is ever held whole.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from gateway.attempts import Attempts
+from gateway.body import RequestBody
+from gateway.body_store import BodyStore, StoreLimits
+from gateway.exchange import Exchange
+from gateway.metrics import GatewayMetrics
+from gateway.routing_table import Route
+from shared.errors import DeadlineExceeded, GantryError
+from shared.http import Receive, Scope, Send, timeout_ms_of
+from shared.log import request_id_var
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DataPlaneOptions:
+    """How requests are treated."""
+
+    access_log: str = "all"  # all, errors or off
+    store: StoreLimits = StoreLimits()
+
+
+class DataPlane:
+    """Answers inference requests."""
+
+    def __init__(
+        self, attempts: Attempts, metrics: GatewayMetrics, options: DataPlaneOptions
+    ) -> None:
+        """Answer through ``attempts``."""
+        self._attempts = attempts
+        self._metrics = metrics
+        self._options = options
+
+    async def __call__(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        exchange = Exchange(scope, send, route)
+        token = request_id_var.set(exchange.request_id)
+        self._metrics.http.in_flight.inc()
+        try:
+            await self._answer(exchange, receive)
+        finally:
+            self._metrics.http.in_flight.dec()
+            self._record(exchange)
+            request_id_var.reset(token)
+
+    async def _answer(self, exchange: Exchange, receive: Receive) -> None:
+        try:
+            await self._within_deadline(exchange, receive)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not exchange.is_gone or task is None:
+                raise  # the server stops: pass it on
+            task.uncancel()
+            self._metrics.disconnects.labels(exchange.route.service).inc()
+        except GantryError as error:
+            if not exchange.is_gone:
+                await exchange.fail(error)
+        except Exception:  # the last handler of the data plane
+            log.exception("unforeseen error")
+            await exchange.fail(GantryError("an internal error happened; see the gateway's log"))
+
+    async def _within_deadline(self, exchange: Exchange, receive: Receive) -> None:
+        offer = exchange.route.offer
+        timeout_ms = timeout_ms_of(exchange.scope, offer.default_deadline_ms)
+        exchange.deadline = asyncio.get_running_loop().time() + timeout_ms / 1000
+        body = RequestBody(
+            exchange.scope,
+            receive,
+            limit_bytes=offer.max_body_bytes,
+            store=BodyStore(self._options.store),
+            on_gone=exchange.leave,
+        )
+        try:
+            async with asyncio.timeout_at(exchange.deadline) as timer:
+                await body.begin()
+                await self._attempts.run(exchange, body)
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            raise DeadlineExceeded(
+                f"the request's time of {timeout_ms} ms ran out before it was answered"
+            ) from error
+        finally:
+            await body.close()
+
+    def _record(self, exchange: Exchange) -> None:
+        route, status, age_s = exchange.route, exchange.status, exchange.age_s
+        path = route.offer.path
+        self._metrics.http.requests.labels(path, route.offer.method, str(status)).inc()
+        self._metrics.http.duration.labels(path).observe(age_s)
+        self._metrics.overhead.labels(route.service).observe(exchange.overhead_s)
+        wanted = self._options.access_log
+        if wanted == "all" or (wanted == "errors" and status >= 400):
+            log.info(
+                "%s %s %d %.1f ms attempts=%d",
+                route.offer.method, path, status, age_s * 1000, exchange.attempts,
+            )  # fmt: skip

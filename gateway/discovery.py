@@ -1,0 +1,85 @@
+"""Where replicas are: fixed addresses, and DNS names that are looked up again and again."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gateway.registry import Registry
+from shared.settings import SettingsError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Address:
+    """One entry of ``GATEWAY_UPSTREAMS__<NAME>``."""
+
+    service: str
+    url: str  # http://host:port, https://… or dns://name:port
+
+    @property
+    def is_dns(self) -> bool:
+        """Whether it stands for all addresses that the name resolves to."""
+        return self.url.startswith("dns://")
+
+
+def parse_upstreams(service: str, value: str) -> list[Address]:
+    """Read the comma-separated addresses of a service.
+
+    Raises:
+        SettingsError: an entry is not an http, https or dns address with a host.
+    """
+    found = []
+    for entry in filter(None, (each.strip().rstrip("/") for each in value.split(","))):
+        parts = urlsplit(entry)
+        is_good = parts.scheme in ("http", "https", "dns") and parts.hostname and not parts.path
+        if not is_good or (parts.scheme == "dns" and parts.port is None):
+            raise SettingsError(
+                f"GATEWAY_UPSTREAMS__{service.upper()}: {entry!r} is not http://host:port "
+                "or dns://name:port"
+            )
+        found.append(Address(service, entry))
+    return found
+
+
+async def resolve(url: str) -> set[str]:
+    """Base addresses behind ``dns://name:port``; empty when the name cannot be resolved."""
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    try:
+        rows = await loop.getaddrinfo(parts.hostname, parts.port, proto=6)  # 6: TCP
+    except OSError:
+        return set()
+    hosts = {str(row[4][0]) for row in rows}
+    return {f"http://[{host}]:{parts.port}" if ":" in host else f"http://{host}:{parts.port}"
+            for host in hosts}  # fmt: skip
+
+
+class DnsFollower:
+    """Adds and removes replicas as the addresses of a name come and go."""
+
+    def __init__(self, registry: Registry, address: Address, interval_s: float) -> None:
+        """Follow ``address``, looking it up every ``interval_s`` seconds."""
+        self._registry = registry
+        self._address = address
+        self._interval_s = interval_s
+        self._known: set[str] = set()
+
+    async def follow(self) -> None:
+        """Look up until cancelled."""
+        while True:
+            await self.update()
+            await asyncio.sleep(self._interval_s)
+
+    async def update(self) -> None:
+        """Look up once. A name that does not resolve for now takes no replica away."""
+        found = await resolve(self._address.url)
+        if not found:
+            return
+        for url in found - self._known:
+            self._registry.add_replica(self._address.service, url)
+        for url in self._known - found:
+            replica = self._registry.add_replica(self._address.service, url)
+            self._registry.remove_replica(replica)
+        self._known = found

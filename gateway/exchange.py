@@ -1,0 +1,115 @@
+"""One inference request and its answer: facts, common headers, and how it ends."""
+
+import asyncio
+import logging
+import time
+
+from gateway.headers import response_headers
+from gateway.routing_table import Route
+from gateway.upstream import Headers
+from shared.errors import ClientGone, GantryError
+from shared.http import Message, Scope, Send, request_id_of, send_problem
+
+log = logging.getLogger(__name__)
+
+
+class Exchange:
+    """Facts of one request on its way through the data plane."""
+
+    def __init__(self, scope: Scope, send: Send, route: Route) -> None:
+        """Begin; the clock of ``Server-Timing`` starts here."""
+        self.scope = scope
+        self.route = route
+        self.path: str = scope["path"]
+        self.request_id = request_id_of(scope)
+        self.status = ClientGone.status  # until a response starts
+        self.deadline = 0.0  # loop time
+        self.attempts = 0
+        self.upstream_s = 0.0  # time spent waiting for services
+        self.overhead_s = 0.0  # time until the answer began that was our own
+        self.is_gone = False  # the client left before its answer was complete
+        self.is_done = False  # nothing more is to be sent
+        self.is_event_stream = False
+        self._send = send
+        self._started = time.perf_counter()
+        self._task = asyncio.current_task()
+        self._extra: list[tuple[bytes, bytes]] = []
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the response has begun."""
+        return self.status != ClientGone.status
+
+    @property
+    def age_s(self) -> float:
+        """Time since the request's head arrived, in s."""
+        return time.perf_counter() - self._started
+
+    def leave(self) -> None:
+        """Stop all work on the request: the client has left."""
+        if not self.is_done and self._task is not None:
+            self.is_gone = True
+            self._task.cancel()
+
+    def add_header(self, name: bytes, value: bytes) -> None:
+        """Have the response carry a header, whatever the answer will be."""
+        self._extra.append((name, value))
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Pass the head of a service's answer on."""
+        kept, timing = response_headers(headers)
+        self.is_event_stream = any(
+            key == b"content-type" and value.startswith(b"text/event-stream") for key, value in kept
+        )
+        if self.is_event_stream:
+            kept.append((b"x-accel-buffering", b"no"))
+        await self._start(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": kept + self._common_headers(timing),
+            }
+        )
+
+    async def body(self, piece: bytes, *, more: bool) -> None:
+        """Pass a piece of the answer on."""
+        self.is_done = not more
+        await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+
+    async def fail(self, error: GantryError) -> None:
+        """Answer with an error.
+
+        If the answer has already begun, an event stream gets a last event with the error; any
+        other answer is left incomplete, which closes the connection.
+        """
+        if not self.has_started:
+            self.is_done = True
+            await send_problem(
+                self._send_own, error, request_id=self.request_id, instance=self.path
+            )
+        elif self.is_event_stream:
+            event = (
+                f'event: error\ndata: {{"code":"{error.code}","request_id":"{self.request_id}"}}'
+            )
+            await self.body(event.encode() + b"\n\n", more=False)
+
+    async def _send_own(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message["headers"], (b"x-service", self.route.service.encode())]
+            await self._start({**message, "headers": headers + self._common_headers(b"")})
+        else:
+            await self._send(message)
+
+    async def _start(self, message: Message) -> None:
+        self.status = message["status"]
+        await self._send(message)
+
+    def _common_headers(self, timing: bytes) -> list[tuple[bytes, bytes]]:
+        self.overhead_s = max(0.0, self.age_s - self.upstream_s)
+        own = b"gateway;dur=%.3f" % (self.overhead_s * 1000)
+        return [
+            (b"x-request-id", self.request_id.encode()),
+            (b"x-attempts", b"%d" % self.attempts),
+            (b"server-timing", own + b", " + timing if timing else own),
+            *self._extra,
+        ]

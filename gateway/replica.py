@@ -1,0 +1,81 @@
+"""One running copy of a service: where it is, what is known of its state, what it has to do."""
+
+import asyncio
+import hashlib
+from enum import StrEnum
+
+from gateway.service_info import Readiness, ServiceInfo
+
+
+class ReplicaState(StrEnum):
+    """What the last probes or requests said."""
+
+    UNKNOWN = "unknown"  # not probed yet
+    READY = "ready"
+    NOT_READY = "not_ready"  # answers, but takes no work: loading, draining or failed
+    DOWN = "down"  # refuses connections
+    HUNG = "hung"  # accepts connections and does not answer
+
+
+class Replica:
+    """State of one replica; changed by the prober and the data plane, on the event loop."""
+
+    def __init__(self, service: str, url: str) -> None:
+        """Know a replica that has not been probed.
+
+        Args:
+            service: name of the service it belongs to.
+            url: its base address, without a slash at the end.
+        """
+        self.service = service
+        self.url = url
+        self.id = hashlib.sha256(f"{service} {url}".encode()).hexdigest()[:12]
+        self.state = ReplicaState.UNKNOWN
+        self.reason: str | None = "not probed yet"  # why it is not ready
+        self.info: ServiceInfo | None = None  # the last one known
+        self.readiness: Readiness | None = None
+        self.in_flight = 0  # requests that this gateway has with it
+        self.ready_since: float | None = None  # loop time of becoming ready
+        self.last_ready: float | None = None  # loop time at which it was last seen ready
+        self.failed_probes = 0
+        self.hung = asyncio.Event()  # set while it is believed to hang
+        self.probe_now = asyncio.Event()  # wakes its prober
+
+    @property
+    def version(self) -> str | None:
+        """Version it last reported."""
+        return self.info.version if self.info else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes work."""
+        return self.state is ReplicaState.READY
+
+    @property
+    def load(self) -> float:
+        """Requests it has to answer before a new one: ours, or what it reports if that is more."""
+        reported = self.readiness.queue.items if self.readiness else 0
+        return max(self.in_flight, reported)
+
+    def set_state(self, state: ReplicaState, reason: str | None, now: float) -> bool:
+        """Note a state.
+
+        Args:
+            state: what was found.
+            reason: why it is not ready, for operators.
+            now: loop time, in s.
+
+        Returns:
+            Whether the state differs from the one before.
+        """
+        has_changed = state is not self.state
+        self.state, self.reason = state, reason
+        if state is ReplicaState.READY:
+            self.last_ready = now
+            if has_changed:
+                self.ready_since = now
+        if state is ReplicaState.HUNG:
+            self.hung.set()
+        else:
+            self.hung.clear()
+        return has_changed

@@ -1,0 +1,51 @@
+"""A real gateway on a real port in front of real servers."""
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+import pytest
+
+from gateway.app import build
+from gateway.settings import GatewaySettings
+from shared.testing import running_server
+
+FAST = {"probe_interval_s": 0.1, "probe_timeout_s": 0.5, "resolve_interval_s": 0.1}
+
+
+async def wait_until(service, condition):
+    """Wait for the service's changes until ``condition`` holds; 10 s at most."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await service.changed.wait()
+
+
+@asynccontextmanager
+async def serving(*apps, ready=True, **settings):
+    """Serve each application, put a gateway before them, and yield (gateway, client, urls)."""
+    async with AsyncExitStack() as stack:
+        urls = [await stack.enter_async_context(running_server(app)) for app in apps]
+        upstreams = {}
+        for app, url in zip(apps, urls, strict=True):
+            name = app.name if hasattr(app, "name") else app.state.spec.name
+            upstreams[name] = ",".join(filter(None, [upstreams.get(name), url]))
+        gateway = build(GatewaySettings(**{**FAST, "upstreams": upstreams, **settings}))
+        base = await stack.enter_async_context(running_server(gateway))
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=10))
+        if ready:
+            for service in gateway.registry.services.values():
+                await wait_until(
+                    service, lambda each=service: all(r.is_ready for r in each.replicas.values())
+                )
+        yield gateway, client, urls
+
+
+@pytest.fixture
+def gateway_over():
+    """``serving`` as a fixture, so that tests need no import of this file."""
+    return serving
+
+
+@pytest.fixture
+def until():
+    return wait_until
