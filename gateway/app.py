@@ -50,10 +50,12 @@ class Gateway:
             SettingsError: an address is malformed.
         """
         self.settings = settings
+        token = settings.internal_token
+        self._token = token.get_secret_value() if token else None
         self.metrics = GatewayMetrics(CollectorRegistry())
         self.registry = Registry(
             list(settings.upstreams),
-            ProbeOptions(settings.probe_interval_s, settings.probe_timeout_s),
+            ProbeOptions(settings.probe_interval_s, settings.probe_timeout_s, self._token),
         )
         self._addresses = [
             address
@@ -101,7 +103,9 @@ class Gateway:
         client = AiohttpClient(
             connect_timeout_s=settings.connect_timeout_s, keepalive_s=settings.keepalive_s
         )
-        attempts = Attempts(self.registry, client, Selector(settings.hold_s), self.metrics)
+        attempts = Attempts(
+            self.registry, client, Selector(settings.hold_s), self.metrics, token=self._token
+        )
         self._data = DataPlane(attempts, self.metrics, _data_plane_options(settings))
         followers = self._begin_discovery()
         await self.registry.start()

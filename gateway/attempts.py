@@ -23,8 +23,11 @@ class Attempts:
         client: UpstreamClient,
         selector: Selector,
         metrics: GatewayMetrics,
+        *,
+        token: str | None = None,
     ) -> None:
-        """Send through ``client`` to the replicas in ``registry``."""
+        """Send through ``client`` to the replicas in ``registry``, with the services' token."""
+        self._token = token
         self._registry = registry
         self._client = client
         self._selector = selector
@@ -69,6 +72,7 @@ class Attempts:
                 exchange.scope["headers"],
                 request_id=exchange.request_id,
                 timeout_ms=int(left_s * 1000),
+                token=self._token,
             ),
             body=body.payload(),
         )

@@ -10,7 +10,8 @@ HOP_BY_HOP = frozenset(
 
 REPLACED_IN_REQUEST = HOP_BY_HOP | frozenset(
     # The caller's credentials are for the gateway; a service never sees them.
-    b"host expect authorization x-api-key x-request-id x-request-timeout-ms".split()
+    b"host expect authorization x-api-key x-internal-token x-request-id "
+    b"x-request-timeout-ms".split()
 )
 REPLACED_IN_RESPONSE = HOP_BY_HOP | frozenset(
     b"x-request-id server-timing date server x-attempts".split()
@@ -30,7 +31,7 @@ def named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
 
 
 def request_headers(
-    headers: RawHeaders, *, request_id: str, timeout_ms: int
+    headers: RawHeaders, *, request_id: str, timeout_ms: int, token: str | None
 ) -> list[tuple[str, str]]:
     """Headers of the request to a service.
 
@@ -38,6 +39,7 @@ def request_headers(
         headers: the client's, names in lower case.
         request_id: travels on unchanged.
         timeout_ms: what is left of the request's time.
+        token: what the services ask for, if they do.
     """
     dropped = REPLACED_IN_REQUEST | named_by_connection(headers)
     kept = [
@@ -47,6 +49,8 @@ def request_headers(
     ]
     kept.append(("x-request-id", request_id))
     kept.append(("x-request-timeout-ms", str(max(1, timeout_ms))))
+    if token is not None:
+        kept.append(("x-internal-token", token))
     return kept
 
 

@@ -29,6 +29,7 @@ class ProbeOptions:
 
     interval_s: float = 1.0
     timeout_s: float = 2.0
+    token: str | None = None  # what the services ask for at /info
 
 
 def probe_client(options: ProbeOptions) -> httpx.AsyncClient:
@@ -36,6 +37,7 @@ def probe_client(options: ProbeOptions) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         timeout=options.timeout_s,
         limits=httpx.Limits(max_connections=None, keepalive_expiry=3.0),
+        headers={"x-internal-token": options.token} if options.token else None,
         trust_env=False,
     )
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import ProcessSettings
@@ -23,6 +23,11 @@ class GatewaySettings(ProcessSettings):
         default_factory=dict,
         description="Addresses of a service's replicas, as GATEWAY_UPSTREAMS__<NAME>: "
         "http://host:port or dns://name:port, separated by commas.",
+    )
+    internal_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Token that the services ask for (their <NAME>_INTERNAL_TOKEN).",
     )
     access_log: Literal["all", "errors", "off"] = Field(
         "all", description="Which inference requests get a line in the log."

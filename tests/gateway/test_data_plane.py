@@ -254,3 +254,11 @@ async def test_malformed_request_id_is_replaced(work):
 
     assert len(answer.headers["x-request-id"]) == 32
     assert dict(answer.json()["headers"])["x-request-id"] == answer.headers["x-request-id"]
+
+
+async def test_services_get_the_internal_token_and_never_the_clients(gateway_over):
+    upstream = Upstream()
+    async with gateway_over(upstream, internal_token="t" * 16) as (_, client, _urls):
+        await client.post("/v1/work", headers={"X-Internal-Token": "forged"})
+
+    assert upstream.requests[0][1]["x-internal-token"] == "t" * 16
