@@ -1,17 +1,38 @@
-"""The attempt loop: sends a request to a replica, and to another one when that breaks."""
+"""The attempt loop: sends a request to a replica, and to another one when that breaks.
+
+Another attempt is made only before the first byte of an answer, within the request's deadline,
+within a budget per service, and only with a body that can be sent again.
+"""
 
 import asyncio
+import logging
 import time
+from collections import defaultdict
 
 from gateway.body import RequestBody
 from gateway.exchange import Exchange
 from gateway.headers import request_headers
 from gateway.metrics import GatewayMetrics
+from gateway.outcome import Failure, Outcome, Tally, WholeAnswer, failure_in
 from gateway.registry import Registry
 from gateway.replica import Replica
+from gateway.retry_budget import RetryBudget
 from gateway.selection import Selector
-from gateway.upstream import UpstreamClient, UpstreamRequest, UpstreamResponse
+from gateway.service import Service
+from gateway.upstream import (
+    ConnectionLost,
+    NotConnected,
+    UpstreamClient,
+    UpstreamRequest,
+    UpstreamResponse,
+)
 from shared.errors import UpstreamBroken
+from shared.http import PROBLEM_TYPE
+
+log = logging.getLogger(__name__)
+
+MAX_PROBLEM_BYTES = 64 * 1024
+SERVER_FAULTS = (500, 502)
 
 
 class Attempts:
@@ -27,11 +48,12 @@ class Attempts:
         token: str | None = None,
     ) -> None:
         """Send through ``client`` to the replicas in ``registry``, with the services' token."""
-        self._token = token
         self._registry = registry
         self._client = client
         self._selector = selector
         self._metrics = metrics
+        self._token = token
+        self._budgets: dict[str, RetryBudget] = defaultdict(RetryBudget)
 
     async def run(self, exchange: Exchange, body: RequestBody) -> None:
         """Answer a request.
@@ -42,24 +64,68 @@ class Attempts:
             GantryError: what is wrong with the body.
         """
         service = self._registry.services[exchange.route.service]
-        replica = await self._selector.select(service, ())
-        exchange.attempts += 1
-        replica.in_flight += 1
-        try:
-            response = await self._send(exchange, body, replica)
-            try:
-                await _relay(exchange, response)
-            finally:
-                response.abort()
-        except UpstreamBroken:
-            self._metrics.attempts.labels(service.name, "lost").inc()
-            replica.probe_now.set()
+        self._budgets[service.name].deposit()
+        tried: set[str] = set()
+        tally = Tally()
+        while True:
+            replica = await self._selector.select(service, tried)
+            tried.add(replica.id)
+            failure = await self._attempt(exchange, body, replica)
+            if failure is None:
+                return
             if body.fault is not None:
-                raise body.fault from None
-            raise
-        finally:
-            replica.in_flight -= 1
-        self._metrics.attempts.labels(service.name, "ok").inc()
+                raise body.fault
+            if not self._may_try_again(failure, exchange, body, service, tried, tally):
+                await _give(exchange, failure)
+                return
+
+    def _may_try_again(  # noqa: PLR0913, PLR0917 - all of it decides
+        self,
+        failure: Failure,
+        exchange: Exchange,
+        body: RequestBody,
+        service: Service,
+        tried: set[str],
+        tally: Tally,
+    ) -> bool:
+        if not body.is_replayable or not tally.allows_another_after(failure):
+            return False
+        if failure.is_started and not exchange.route.offer.replayable:
+            return False
+        if failure.outcome is Outcome.BUSY and not self._selector.has_other(service, tried):
+            return False
+        if failure.outcome is Outcome.REFUSED:
+            return True  # costs the services nothing
+        if not self._budgets[service.name].withdraw():
+            log.warning("%s: the retry budget is used up", service.name)
+            return False
+        return True
+
+    async def _attempt(
+        self, exchange: Exchange, body: RequestBody, replica: Replica
+    ) -> Failure | None:
+        exchange.attempts += 1
+        with replica.attempt() as attempt:
+            try:
+                response = await self._send(exchange, body, replica)
+                attempt.is_waiting = False
+                failure = await self._consume(exchange, response, replica)
+            except NotConnected as error:
+                self._registry.report_refused(replica)
+                failure = Failure(Outcome.REFUSED, error)
+            except ConnectionLost as error:
+                replica.probe_now.set()
+                if exchange.has_started:
+                    self._note(replica, Outcome.LOST, has_failed=True)
+                    raise
+                failure = Failure(Outcome.LOST, error)
+            except asyncio.CancelledError:
+                if not attempt.caught():
+                    raise
+                failure = Failure(Outcome.HUNG, UpstreamBroken("the service stopped to answer"))
+        if failure is not None and body.fault is None:
+            self._note(replica, failure.outcome, has_failed=failure.outcome is not Outcome.BUSY)
+        return failure
 
     async def _send(
         self, exchange: Exchange, body: RequestBody, replica: Replica
@@ -82,6 +148,32 @@ class Attempts:
         finally:
             exchange.upstream_s += time.perf_counter() - sent
 
+    async def _consume(
+        self, exchange: Exchange, response: UpstreamResponse, replica: Replica
+    ) -> Failure | None:
+        """Pass the answer on, unless it only says that the work was not done."""
+        try:
+            if _is_short_problem(response):
+                answer = await _read_whole(response)
+                failure = failure_in(answer)
+                if failure is not None:
+                    return failure
+                await _relay_whole(exchange, answer)
+            else:
+                await _relay(exchange, response)
+        finally:
+            response.abort()
+        self._note(replica, Outcome.OK, has_failed=response.status in SERVER_FAULTS)
+        return None
+
+    def _note(self, replica: Replica, outcome: Outcome, *, has_failed: bool) -> None:
+        self._metrics.attempts.labels(replica.service, outcome.value).inc()
+        now = asyncio.get_running_loop().time()
+        if not has_failed:
+            replica.outlier.succeeded(now)
+        elif replica.outlier.failed(now):
+            log.warning("%s at %s is ejected: it keeps failing", replica.service, replica.url)
+
 
 def _target(exchange: Exchange) -> str:
     raw_path: bytes = exchange.scope["raw_path"]
@@ -90,8 +182,36 @@ def _target(exchange: Exchange) -> str:
     return (target + b"?" + query if query else target).decode("latin-1")
 
 
+def _is_short_problem(response: UpstreamResponse) -> bool:
+    if response.status not in (500, 503):
+        return False
+    headers = dict(response.headers)
+    length = headers.get(b"content-length", b"")
+    return (
+        headers.get(b"content-type", b"").startswith(PROBLEM_TYPE.encode())
+        and length.isdigit()
+        and int(length) <= MAX_PROBLEM_BYTES
+    )
+
+
+async def _read_whole(response: UpstreamResponse) -> WholeAnswer:
+    content = b"".join([piece async for piece in response.chunks()])
+    return WholeAnswer(response.status, response.headers, content)
+
+
 async def _relay(exchange: Exchange, response: UpstreamResponse) -> None:
     await exchange.start(response.status, response.headers)
     async for piece in response.chunks():
         await exchange.body(piece, more=True)
     await exchange.body(b"", more=False)
+
+
+async def _relay_whole(exchange: Exchange, answer: WholeAnswer) -> None:
+    await exchange.start(answer.status, answer.headers)
+    await exchange.body(answer.content, more=False)
+
+
+async def _give(exchange: Exchange, failure: Failure) -> None:
+    if failure.answer is None:
+        raise failure.error
+    await _relay_whole(exchange, failure.answer)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import httpx
 
 from gateway.health import ProbeOptions, Prober, probe_client
-from gateway.replica import Replica
+from gateway.replica import Replica, ReplicaState
 from gateway.routing_table import Route, RoutingTable
 from gateway.service import Service
 
@@ -77,6 +77,14 @@ class Registry:
         if watcher is not None:
             watcher.cancel()
         service.changed.notify()
+
+    def report_refused(self, replica: Replica) -> None:
+        """A request could not connect: take the replica out at once and probe it."""
+        now = asyncio.get_running_loop().time()
+        if replica.set_state(ReplicaState.DOWN, "it refuses connections", now):
+            log.warning("%s at %s is down: a request was refused", replica.service, replica.url)
+            self._changed(replica)
+        replica.probe_now.set()
 
     def unanswered(self) -> list[str]:
         """Services that are configured and have never told what they offer."""

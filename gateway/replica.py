@@ -1,9 +1,12 @@
 """One running copy of a service: where it is, what is known of its state, what it has to do."""
 
 import asyncio
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from enum import StrEnum
 
+from gateway.ejection import OutlierState
 from gateway.service_info import Readiness, ServiceInfo
 
 
@@ -15,6 +18,28 @@ class ReplicaState(StrEnum):
     NOT_READY = "not_ready"  # answers, but takes no work: loading, draining or failed
     DOWN = "down"  # refuses connections
     HUNG = "hung"  # accepts connections and does not answer
+
+
+class Attempt:
+    """A request that waits for the head of a replica's answer; used from inside its task."""
+
+    def __init__(self) -> None:
+        """Begin in the current task."""
+        self.is_waiting = True
+        self.is_given_up = False
+        self._task = asyncio.current_task()
+
+    def give_up(self) -> None:
+        """Cancel the wait, because the replica hangs."""
+        if self.is_waiting and not self.is_given_up and self._task is not None:
+            self.is_given_up = True
+            self._task.cancel()
+
+    def caught(self) -> bool:
+        """Whether a cancellation that was just caught came from ``give_up``; then undo it."""
+        if self.is_given_up and self._task is not None:
+            return self._task.uncancel() == 0
+        return False
 
 
 class Replica:
@@ -38,7 +63,8 @@ class Replica:
         self.ready_since: float | None = None  # loop time of becoming ready
         self.last_ready: float | None = None  # loop time at which it was last seen ready
         self.failed_probes = 0
-        self.hung = asyncio.Event()  # set while it is believed to hang
+        self.outlier = OutlierState()
+        self._attempts: set[Attempt] = set()
         self.probe_now = asyncio.Event()  # wakes its prober
 
     @property
@@ -75,7 +101,21 @@ class Replica:
             if has_changed:
                 self.ready_since = now
         if state is ReplicaState.HUNG:
-            self.hung.set()
-        else:
-            self.hung.clear()
+            for attempt in list(self._attempts):
+                attempt.give_up()
         return has_changed
+
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[Attempt]:
+        """Count a request as its work inside the block."""
+        attempt = Attempt()
+        is_trial = self.outlier.begin()
+        self._attempts.add(attempt)
+        self.in_flight += 1
+        try:
+            yield attempt
+        finally:
+            self.in_flight -= 1
+            self._attempts.discard(attempt)
+            if is_trial:
+                self.outlier.end_trial()

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection
 
 from gateway.balancer import choose
+from gateway.ejection import available
 from gateway.replica import Replica, ReplicaState
 from gateway.service import Service
 from shared.errors import NotReady
@@ -35,8 +36,7 @@ class Selector:
         while True:
             ready = service.ready_replicas
             if ready:
-                fresh = [replica for replica in ready if replica.id not in tried]
-                return choose(fresh or ready, loop.time())
+                return _best(ready, tried, loop.time())
             wait_s = self._expected_within_s(service, loop.time())
             if wait_s <= 0:
                 return _one_that_answers(service)
@@ -48,9 +48,20 @@ class Selector:
             except TimeoutError:
                 continue
 
+    def has_other(self, service: Service, tried: Collection[str]) -> bool:
+        """Whether a replica that this request has not tried takes work."""
+        return any(replica.id not in tried for replica in service.ready_replicas)
+
     def _expected_within_s(self, service: Service, now: float) -> float:
         seen = [each.last_ready for each in service.replicas.values() if each.last_ready]
         return max(seen) + self._hold_s - now if seen else 0.0
+
+
+def _best(ready: list[Replica], tried: Collection[str], now: float) -> Replica:
+    places = available([replica.outlier for replica in ready], now)
+    fit = [ready[place] for place in places]
+    fresh = [replica for replica in fit if replica.id not in tried]
+    return choose(fresh or fit, now)
 
 
 def _one_that_answers(service: Service) -> Replica:

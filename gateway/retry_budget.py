@@ -1,0 +1,32 @@
+"""Bounds retries to a share of the requests, so that they never multiply an outage."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class RetryBudget:
+    """Each request pays in a fraction of a retry; each retry takes a whole one out."""
+
+    ratio: float = 0.2  # retries per request
+    reserve: float = 100.0  # most retries that can be saved up; what a fresh budget holds
+    _balance: float = -1.0
+
+    def __post_init__(self) -> None:
+        """Begin with the full reserve: a replica may die right after the start."""
+        self._balance = self.reserve
+
+    def deposit(self) -> None:
+        """Note a request."""
+        self._balance = min(self.reserve, self._balance + self.ratio)
+
+    def withdraw(self) -> bool:
+        """Take one retry, if there is one."""
+        if self._balance < 1.0:
+            return False
+        self._balance -= 1.0
+        return True
+
+    @property
+    def balance(self) -> float:
+        """Retries that are left."""
+        return self._balance
