@@ -170,6 +170,17 @@ class EngineHost:
 
     # Work
 
+    async def loaded_info(self) -> EngineInfo:
+        """What the loaded engine says of itself, for routes that prepare input by it.
+
+        Raises:
+            Unavailable: not ready; says why.
+        """
+        await self._wake(request_context())
+        if self.info is None or not self.is_ready:
+            raise (self._batcher.refusal or NotReady("the model is loading")).fresh()
+        return self.info
+
     async def run(
         self,
         payload: Any,  # noqa: ANN401 - the engine's own kind
@@ -178,8 +189,17 @@ class EngineHost:
         weight: float = 1.0,
         priority: Priority = Priority.INTERACTIVE,
         size_bytes: int = 0,
+        trace: ItemTrace | None = None,
     ) -> Any:  # noqa: ANN401
         """Run one payload for the request being answered; timings go into its context.
+
+        Args:
+            payload: what the engine takes.
+            key: only payloads with equal keys share a batch.
+            weight: in the unit of the batch limits.
+            priority: class of service.
+            size_bytes: memory that the payload holds while it waits.
+            trace: filled in with what happened to this payload.
 
         Raises:
             Unavailable: not ready, or the queue is full.
@@ -187,7 +207,7 @@ class EngineHost:
         """
         context = request_context()
         await self._wake(context)
-        trace = ItemTrace()
+        trace = trace or ItemTrace()
         item = Item(payload, key, context.deadline, weight, priority, size_bytes, trace)
         try:
             return await self._batcher.submit(item)
@@ -229,7 +249,10 @@ class EngineHost:
     def _note(self, context: RequestContext, traces: Sequence[ItemTrace]) -> None:
         self._last_work = asyncio.get_running_loop().time()
         context.add_ms("queue", max((each.queue_ms for each in traces), default=0.0))
-        context.add_ms("inference", sum(each.inference_ms for each in traces))
+        # Its share of each batch: the sum over all requests is the time that the device worked.
+        context.add_ms(
+            "inference", sum(each.inference_ms / max(1, each.batch_items) for each in traces)
+        )
 
     # Loading
 

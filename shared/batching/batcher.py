@@ -117,6 +117,11 @@ class DynamicBatcher:
             await asyncio.wait([each.done for each in self._queue.all()] + list(self._running))
 
     @property
+    def refusal(self) -> GantryError | None:
+        """What new items are answered with; None while they are taken."""
+        return self._refusal
+
+    @property
     def queued_items(self) -> int:
         """Items waiting."""
         return len(self._queue)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shared.batching import BatchLimits
+from shared.batching import BatchLimits, ItemTrace
 from shared.context import RequestContext, entered
 from shared.engine import EngineInfo
 from shared.errors import EngineError, FatalEngineError, ModelMissing, NotReady
@@ -221,3 +221,32 @@ def test_stopping_answers_what_was_accepted():
         return await accepted, script.stopped
 
     assert simulate(main) == ((0, 1), 1)
+
+
+def test_route_learns_what_the_loaded_engine_is_or_why_it_is_not():
+    async def main(loop):
+        host = host_of(Script())
+        host.start()
+        with entered(RequestContext("id", time.monotonic() + 1e6)):
+            with pytest.raises(NotReady, match="loading"):
+                await host.loaded_info()
+            await host.settled()
+            return (await host.loaded_info()).model
+
+    assert simulate(main) == "m"
+
+
+def test_request_with_several_items_in_a_batch_counts_its_time_once():
+    async def main(loop):
+        host = host_of(Script())
+        host.start()
+        await host.settled()
+        context = RequestContext("id", time.monotonic() + 1e6)
+        traces = [ItemTrace(), ItemTrace()]
+        with entered(context):
+            await asyncio.gather(*(host.run(1, trace=each) for each in traces))
+        return [each.batch_items for each in traces], traces[0], context.timings_ms["inference"]
+
+    items, trace, inference_ms = simulate(main)
+    assert items == [2, 2]
+    assert inference_ms == pytest.approx(trace.inference_ms)
