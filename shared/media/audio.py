@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import PayloadTooLarge, UnsupportedMedia
-from shared.media.limits import AudioLimits, Recording
+from shared.media.limits import AudioLimits, PcmFile, Recording
 
 DEMUXERS = frozenset(
     {
@@ -34,16 +34,41 @@ def decode_audio(path: str, limits: AudioLimits) -> Recording:
         UnsupportedMedia: no container or codec that is read, or no audio in it.
         PayloadTooLarge: longer, or more channels, than the limit.
     """
+    pieces = list(_pieces(path, limits))
+    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    return Recording(samples, limits.sample_rate_hz)
+
+
+def decode_audio_to(path: str, target: str, limits: AudioLimits) -> PcmFile:
+    """Decode the first audio stream into a file, in memory that does not grow with its length.
+
+    Args:
+        path: file of ours.
+        target: file to write: mono, 16 bit little endian, no header.
+        limits: as for ``decode_audio``, which also says what is raised.
+    """
+    n_samples = 0
+    with Path(target).open("wb") as file:
+        for piece in _pieces(path, limits):
+            file.write((piece * 32767).round().astype("<i2").tobytes())
+            n_samples += len(piece)
+    return PcmFile(n_samples, limits.sample_rate_hz)
+
+
+def _pieces(path: str, limits: AudioLimits) -> Iterator[NDArray[np.float32]]:
     if not Path(path).stat().st_size:
         raise UnsupportedMedia("the file is empty")
     try:
         with av.open(path, options={"protocol_whitelist": "file"}) as container:
-            return _decode(container, limits)
+            yield from _decode(container, limits)
     except (av.error.FFmpegError, ValueError, MemoryError) as error:
         raise UnsupportedMedia(f"the audio cannot be decoded ({type(error).__name__})") from None
 
 
-def _decode(container: Any, limits: AudioLimits) -> Recording:  # noqa: ANN401 - PyAV is untyped
+def _decode(
+    container: Any,  # noqa: ANN401 - PyAV is untyped
+    limits: AudioLimits,
+) -> Iterator[NDArray[np.float32]]:
     if container.format.name not in DEMUXERS:
         raise UnsupportedMedia(f"containers of type {container.format.name!r} are not read")
     if not container.streams.audio:
@@ -54,15 +79,12 @@ def _decode(container: Any, limits: AudioLimits) -> Recording:  # noqa: ANN401 -
             f"the audio has {stream.codec_context.channels} channels; "
             f"the limit is {limits.max_channels}"
         )
-    pieces: list[NDArray[np.float32]] = []
     left = int(limits.max_seconds * limits.sample_rate_hz)
     for piece in _resampled(container, stream, limits.sample_rate_hz):
         left -= len(piece)
         if left < 0:
             raise PayloadTooLarge(f"the audio is longer than {limits.max_seconds:g} s")
-        pieces.append(piece)
-    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    return Recording(np.clip(samples, -1, 1), limits.sample_rate_hz)
+        yield np.clip(piece, -1, 1)
 
 
 def _resampled(

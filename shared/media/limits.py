@@ -62,4 +62,19 @@ class Recording:
         return len(self.samples) / self.sample_rate_hz
 
 
-RECORD_TYPES: tuple[type[Any], ...] = (ImageLimits, AudioLimits, PdfLimits, Picture, Recording)
+@dataclass(frozen=True)
+class PcmFile:
+    """A recording decoded into a file: mono, 16 bit little endian, without a header."""
+
+    n_samples: int
+    sample_rate_hz: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / self.sample_rate_hz
+
+
+RECORD_TYPES: tuple[type[Any], ...] = (
+    ImageLimits, AudioLimits, PdfLimits, Picture, Recording, PcmFile,
+)  # fmt: skip

@@ -16,6 +16,7 @@ from shared.media.limits import (
     RECORD_TYPES,
     AudioLimits,
     ImageLimits,
+    PcmFile,
     PdfLimits,
     Picture,
     Recording,
@@ -62,6 +63,11 @@ class MediaPool:
         """Decode a recording; see ``shared.media.audio.decode_audio``."""
         recording: Recording = await self._call("decode_audio", str(path), limits)
         return recording
+
+    async def decode_audio_to(self, path: Path, target: Path, limits: AudioLimits) -> PcmFile:
+        """Decode a recording into a file; see ``shared.media.audio.decode_audio_to``."""
+        pcm: PcmFile = await self._call("decode_audio_to", str(path), str(target), limits)
+        return pcm
 
     async def count_pages(self, path: Path) -> int:
         """Count the pages of a PDF; see ``shared.media.pdf.count_pages``."""
@@ -132,6 +138,7 @@ def handler(_options: Mapping[str, Any]) -> Handler:
     methods = {
         "decode_image": images.decode_image,
         "decode_audio": audio.decode_audio,
+        "decode_audio_to": audio.decode_audio_to,
         "count_pages": pdf.count_pages,
         "render_page": pdf.render_page,
     }
