@@ -4,7 +4,7 @@ PY := .venv/bin/python
 MODEL ?=
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help .venv run status test lint format lock models deps deps-train images clean
+.PHONY: help .venv run status test lint format docs lock models deps deps-train images clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z.%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | expand -t 16
@@ -32,6 +32,9 @@ lint: .venv  ## check style, layout and types
 format: .venv  ## repair style and layout where a tool can
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
+
+docs: .venv  ## renew the tables of settings in the READMEs
+	@$(PY) -m deploy.docs
 
 lock: .venv  ## pin the requirements of each image with hashes
 	@$(PY) -m deploy.lock
