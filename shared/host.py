@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,7 @@ from shared.batching import BatchLimits, DynamicBatcher, Item, ItemTrace, Priori
 from shared.context import RequestContext, request_context
 from shared.engine import EngineInfo
 from shared.errors import GantryError, ModelMissing, NotReady
+from shared.lane_health import LaneHealth, RecyclePolicy
 from shared.lanes import Lane
 from shared.metrics import EngineMetrics
 
@@ -49,6 +50,7 @@ class HostPolicy:
     idle_unload_s: float | None = None  # unload after this long without work; None: never
     gpu_retry_s: float = 60.0  # on the CPU fallback, time between attempts to return to the GPU
     attempts_before_fallback: int = 2  # failed starts on the GPU before the CPU is taken
+    recycle: RecyclePolicy = field(default_factory=RecyclePolicy)
 
 
 class EngineHost:
@@ -82,8 +84,14 @@ class EngineHost:
         self._policy = policy or HostPolicy()
         self._metrics = metrics
         self._batcher = DynamicBatcher(
-            limits, metrics=metrics, name=name, on_lane_lost=self._lane_lost
+            limits,
+            metrics=metrics,
+            name=name,
+            on_lane_lost=self._lane_lost,
+            on_batch_done=self._batch_done,
         )
+        self._health = LaneHealth(self._policy.recycle)
+        self._recycling = False
         self._lanes: list[Lane] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._loading: asyncio.Task[None] | None = None
@@ -331,6 +339,25 @@ class EngineHost:
             self._set_phase(Phase.LOADING)
         if self._loading is None or self._loading.done():
             self._loading = self._spawn(self._load())
+
+    def _batch_done(self, lane: Lane) -> None:
+        """Replace the engine's process when its memory or age says so."""
+        reason = self._health.after_batch(lane)
+        memory_bytes = self._health.memory_bytes(lane)
+        if memory_bytes is not None:
+            self._metrics.engine_memory.labels(self.name).set(memory_bytes)
+        if reason is not None and not self._recycling and self.is_ready:
+            self._recycling = True
+            self._spawn(self._recycle_for(reason))
+
+    async def _recycle_for(self, reason: str) -> None:
+        log.warning("%s: recycling the engine's process: %s", self.name, reason)
+        try:
+            await self.recycle(reason)
+        except GantryError as error:
+            log.warning("%s: the replacement did not start: %s", self.name, error.detail)
+        finally:
+            self._recycling = False
 
     async def _return_to_gpu(self) -> None:
         """While on the CPU, try the GPU now and then; swap when it works again."""

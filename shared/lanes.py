@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Protocol
 
+import psutil
+
 from shared.engine import Engine, EngineInfo
 from shared.errors import DeadlineExceeded, EngineError, GantryError
 from shared.faults import classify
@@ -43,6 +45,11 @@ class Lane(Protocol):
 
     def clone(self) -> "Lane":
         """Another lane of the same kind, not started."""
+        ...
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory of the engine's own process; None where it shares this one."""
         ...
 
     @property
@@ -81,6 +88,11 @@ class InlineLane:
     def clone(self) -> "InlineLane":
         """Another lane around the same engine."""
         return InlineLane(self._engine)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """None: the engine lives in this process."""
+        return None
 
     @property
     def is_alive(self) -> bool:
@@ -150,6 +162,16 @@ class ProcessLane:
     def clone(self) -> "ProcessLane":
         """Another lane of the same kind, not started."""
         return ProcessLane(self._given, timeout_s=self._timeout_s)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Resident memory of the child; None while there is none."""
+        if self._worker is None:
+            return None
+        try:
+            return int(psutil.Process(self._worker.pid).memory_info().rss)
+        except psutil.Error:
+            return None
 
     async def stop(self) -> None:
         """End the child."""

@@ -96,6 +96,9 @@ class EngineMetrics:
         self.restarts = self._counter(
             "gantry_engine_restarts_total", "Engine processes started anew.", by_reason
         )
+        self.engine_memory = self._gauge(
+            "gantry_engine_memory_bytes", "Resident memory of the engine's process.", by_name
+        )
         self.cpu_fallback = self._gauge(
             "gantry_cpu_fallback", "1 while on the CPU though a GPU was wanted.", by_name
         )

@@ -54,6 +54,7 @@ class DynamicBatcher:
         name: str = "default",
         clock: Callable[[], float] = time.monotonic,
         on_lane_lost: Callable[[Lane, GantryError], None] | None = None,
+        on_batch_done: Callable[[Lane], None] | None = None,
     ) -> None:
         """Start without lanes: items are refused until ``open``, and wait until ``add_lane``.
 
@@ -63,12 +64,14 @@ class DynamicBatcher:
             name: label of its metrics.
             clock: monotonic time in s; deadlines of items are on it.
             on_lane_lost: told about a lane that cannot run batches any more; it has been removed.
+            on_batch_done: told about a lane that has run a batch and can run more.
         """
         self._limits = limits
         self._metrics = metrics
         self._name = name
         self._clock = clock
         self._on_lane_lost = on_lane_lost
+        self._on_batch_done = on_batch_done
         self._queue = WaitQueue(interactive_share=limits.interactive_share, aging_s=limits.aging_s)
         self._cost = CostModel()
         self._arrivals = ArrivalRate()
@@ -349,8 +352,11 @@ class DynamicBatcher:
         if lost is not None or not lane.is_alive:
             if self._on_lane_lost is not None:
                 self._on_lane_lost(lane, lost or EngineError("the engine ended"))
-        elif lane not in self._retiring:
+            return
+        if lane not in self._retiring:
             self._idle.append(lane)
+        if self._on_batch_done is not None:
+            self._on_batch_done(lane)
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._running.pop(task, None)

@@ -15,6 +15,7 @@ class FakeLane:
     per_weight_s: float = 0.001
     memory_weight: float = float("inf")  # a heavier batch runs out of memory
     is_alive: bool = True
+    memory_bytes: int | None = None
     short_by: int = 0  # leaves out this many results
     batches: list = field(default_factory=list)  # (key, tags, weight, start)
 

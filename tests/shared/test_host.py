@@ -12,6 +12,7 @@ from shared.context import RequestContext, entered
 from shared.engine import EngineInfo
 from shared.errors import EngineError, FatalEngineError, ModelMissing, NotReady
 from shared.host import EngineHost, HostPolicy, Phase
+from shared.lane_health import RecyclePolicy
 from shared.metrics import EngineMetrics
 from tests.shared.virtual_time import simulate
 
@@ -23,11 +24,13 @@ class Script:
     starts: list = field(default_factory=lambda: [EngineInfo("m", "cuda:0")])
     started: list = field(default_factory=list)
     stopped: int = 0
+    leak_bytes: int = 0  # growth of a lane's memory with each batch
 
 
 class ScriptedLane:
     def __init__(self, script):
         self.script, self.is_alive = script, False
+        self.memory_bytes = 500 * 2**20
 
     def clone(self):
         return ScriptedLane(self.script)
@@ -44,6 +47,7 @@ class ScriptedLane:
 
     async def run(self, key, payloads):
         await asyncio.sleep(0.1)
+        self.memory_bytes += self.script.leak_bytes
         if "die" in payloads:
             self.is_alive = False
             raise FatalEngineError("gone")
@@ -250,3 +254,34 @@ def test_request_with_several_items_in_a_batch_counts_its_time_once():
     items, trace, inference_ms = simulate(main)
     assert items == [2, 2]
     assert inference_ms == pytest.approx(trace.inference_ms)
+
+
+def test_leaking_engine_is_recycled_without_a_failed_request_and_a_steady_one_is_not():
+    async def main(loop, leak_bytes):
+        script = Script(leak_bytes=leak_bytes)
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        for number in range(600):
+            assert (await ask(host, number))[1] == number
+        lanes = len(script.started)
+        await host.stop()
+        return lanes
+
+    assert simulate(lambda loop: main(loop, 3 * 2**20)) > 1
+    assert simulate(lambda loop: main(loop, 0)) == 1
+
+
+def test_engine_is_recycled_after_its_number_of_batches():
+    async def main(loop):
+        script = Script()
+        host = host_of(script, policy=HostPolicy(recycle=RecyclePolicy(after_batches=10)))
+        host.start()
+        await host.settled()
+        lanes = [(await ask(host, number))[0] for number in range(40)]
+        await host.stop()
+        return lanes
+
+    lanes = simulate(main)
+    assert lanes == sorted(lanes)
+    assert lanes[-1] >= 2
