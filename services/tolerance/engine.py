@@ -31,7 +31,7 @@ class ToleranceEngine:
 
         Args:
             find_bundle: reads and verifies the model's files, raises ``ModelMissing``.
-            device: ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` means ``cpu``, which is faster here.
+            device: ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` means ``cpu``.
             threads: of one batch.
         """
         self._find_bundle = find_bundle

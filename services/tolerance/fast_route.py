@@ -25,6 +25,15 @@ def fast_route(path: str, service: ToleranceService) -> BaseRoute:
     return _UnlessDeclined(path, _FastPredict(service), methods=["POST"], include_in_schema=False)
 
 
+def decode_request(body: bytes) -> PredictRequest:
+    """Decode a JSON body.
+
+    Raises:
+        msgspec.DecodeError: not JSON, or not of the request's shape.
+    """
+    return _decoder.decode(body)
+
+
 def encode_answer(answer: PredictAnswer) -> bytes:
     """Encode an answer as JSON."""
     return _encoder.encode(answer)
@@ -50,7 +59,7 @@ class _FastPredict:
         if body is None:
             return  # the client left
         try:
-            request = _decoder.decode(body if _is_json(scope) else b"")
+            request = decode_request(body if _is_json(scope) else b"")
         except msgspec.DecodeError:  # also the base of its ValidationError
             await self._decline(scope, receive, send, body)
             return

@@ -27,6 +27,7 @@ from services.tolerance.schemas import (
     PredictBody,
     PredictResponse,
     ProcessBody,
+    ZoneBody,
 )
 from shared.errors import FieldFault, InvalidInput
 
@@ -132,11 +133,22 @@ async def catalog(request: Request) -> CatalogResponse:
         )
         for key, process in known.processes.items()
     }
+    zones = {
+        key: ZoneBody(
+            size=zone.size,
+            ratio=zone.ratios["B"],
+            grade_shift=zone.grade_shift,
+            source=known.sources[zone.source],
+            verified=zone.verified,
+        )
+        for key, zone in known.zones.items()
+    }
     return CatalogResponse(
         version=known.version,
         materials=materials,
         processes=processes,
         features={name: list(allowed) for name, allowed in known.features.items()},
+        zones=zones,
         fits=available_fits(service.knowledge.tables),
         limits={"max_parts": MAX_PARTS, "max_size_mm": MAX_SIZE_MM},
         model=service.bundle.name if service.bundle else None,

@@ -221,6 +221,16 @@ class ProcessBody(BaseModel):
     verified: bool
 
 
+class ZoneBody(BaseModel):
+    """How the baseline of a characteristic is formed: ratio x IT of the typical grade."""
+
+    size: str = Field(description="The dimension whose IT is taken.")
+    ratio: float
+    grade_shift: int
+    source: str
+    verified: bool
+
+
 class CatalogResponse(BaseModel):
     """Everything that a request may name."""
 
@@ -228,6 +238,7 @@ class CatalogResponse(BaseModel):
     materials: dict[str, MaterialBody]
     processes: dict[str, ProcessBody]
     features: dict[str, list[str]] = Field(description="Characteristics by feature.")
+    zones: dict[str, ZoneBody] = Field(description="Baseline by characteristic.")
     fits: dict[str, list[str]] = Field(description="Letters of ISO 286 for holes and shafts.")
     limits: dict[str, float]
     model: str | None

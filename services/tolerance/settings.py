@@ -13,8 +13,8 @@ class ToleranceSettings(ServiceSettings):
 
     device: DeviceName = Field(
         "auto",
-        description="Where the model runs. auto means cpu: a GPU gains nothing below thousands "
-        "of rows a batch.",
+        description="Where the model runs. auto means cpu, as a GPU is not known to pay here; cuda "
+        "needs the CUDA build of xgboost.",
     )
     threads: int = Field(
         1, ge=1, le=256, description="CPU threads of one batch; more than 1 slows small batches."
