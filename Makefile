@@ -38,6 +38,8 @@ docs: .venv  ## renew the tables of settings in the READMEs
 
 lock: .venv  ## pin the requirements of each image with hashes
 	@$(PY) -m deploy.lock
+lock: .venv  ## pin the requirements of each image with hashes (ARGS=services/ocr)
+	@$(PY) -m deploy.lock $(ARGS)
 
 models: .venv  ## fetch and verify models (MODEL=service/name; OFFLINE=1 forbids any outbound call)
 	@$(PY) -m shared.models fetch $(MODEL)
