@@ -3,8 +3,11 @@ PYTHON ?= python3
 PY := .venv/bin/python
 MODEL ?=
 ARGS ?=
+PROFILE ?= cpu
+COMPOSE = docker compose --project-directory . --profile $(PROFILE) -f deploy/compose.yaml \
+  $(foreach file,$(sort $(wildcard services/*/compose.yaml)),-f $(file))
 .DEFAULT_GOAL := help
-.PHONY: help .venv run status test lint format docs lock models deps deps-train images clean
+.PHONY: help .venv run status test lint format docs lock models deps deps-train images compose clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z.%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | expand -t 16
@@ -36,8 +39,6 @@ format: .venv  ## repair style and layout where a tool can
 docs: .venv  ## renew the tables of settings in the READMEs
 	@$(PY) -m deploy.docs
 
-lock: .venv  ## pin the requirements of each image with hashes
-	@$(PY) -m deploy.lock
 lock: .venv  ## pin the requirements of each image with hashes (ARGS=services/ocr)
 	@$(PY) -m deploy.lock $(ARGS)
 
@@ -55,6 +56,12 @@ bench-%: .venv  ## run benchmarks/bench_*.py
 
 eval-%: .venv  ## run benchmarks/eval_*.py
 	@$(PY) -m benchmarks.eval_$(subst -,_,$*) $(ARGS)
+
+images:  ## build the image of the gateway and of every service (PROFILE=cpu|gpu)
+	$(COMPOSE) build
+
+compose:  ## run docker compose with the files of all services (ARGS="up -d", PROFILE=cpu|gpu)
+	$(COMPOSE) $(ARGS)
 
 clean:  ## remove the environment and caches; models and state stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

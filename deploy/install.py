@@ -25,6 +25,8 @@ OLDEST_PYTHON = (3, 11)
 PARTS = ("shared", "gateway", "services/*", "tests")
 CONSTRAINTS = "deploy/constraints.txt"
 STAMP = ".installed.json"
+BY_DEVICE = ("torch", "torchvision")
+"""Packages of which each device needs another build; their index is a choice of the operator."""
 UNWANTED = ("openvino-telemetry",)
 """Packages that others pull in and that only send usage data to their makers."""
 
@@ -67,6 +69,34 @@ def pip_steps(root: Path, *, train: bool, torch_index_url: str = "") -> list[lis
     return steps
 
 
+def image_steps(root: Path, part: str, *, torch_index_url: str = "") -> list[list[str]]:
+    """Arguments of each pip command that installs one image's requirements.
+
+    Locks are used where they are; torch and torchvision, which no lock holds, come from the index
+    of the wanted build.
+
+    Args:
+        root: a tree that holds the requirement files of the image alone.
+        part: folder of the image: ``gateway`` or ``services/<name>``.
+        torch_index_url: package index of the wanted build of torch; may be empty.
+    """
+    folder = root / part
+    if not (folder / "requirements.lock").is_file():
+        return pip_steps(root, train=False, torch_index_url=torch_index_url)
+    constraints = ["-c", str(root / CONSTRAINTS)]
+    index = ["--index-url", torch_index_url] if torch_index_url else []
+    steps = []
+    by_device = _named_requirements(folder, BY_DEVICE)
+    if by_device:
+        steps.append(["install", "--no-deps", *index, *constraints, *by_device])
+    steps.append(["install", "--require-hashes", "-r", str(folder / "requirements.lock")])
+    for kind, options in (("nodeps", []), ("last", ["--force-reinstall"])):
+        lock = folder / f"requirements-{kind}.lock"
+        if lock.is_file():
+            steps.append(["install", "--no-deps", "--require-hashes", *options, "-r", str(lock)])
+    return [*steps, ["uninstall", "--yes", *UNWANTED]]
+
+
 def digest(root: Path, *, train: bool, torch_index_url: str = "") -> str:
     """Fingerprint of everything that decides what is installed."""
     total = hashlib.sha256(f"{sys.version_info[:2]} {train} {torch_index_url}".encode())
@@ -76,6 +106,18 @@ def digest(root: Path, *, train: bool, torch_index_url: str = "") -> str:
     for file in files:
         total.update(f"\0{file.relative_to(root)}\0".encode() + file.read_bytes())
     return total.hexdigest()
+
+
+def install_image(root: Path, part: str, *, torch_index_url: str = "") -> None:
+    """Make the environment of one image in ``root/.venv``.
+
+    Raises:
+        InstallError: a step failed.
+    """
+    _create(root / ".venv")
+    for step in image_steps(root, part, torch_index_url=torch_index_url):
+        _say(f"pip {_shown(step, root)}")
+        _pip(root / ".venv", step)
 
 
 def install(root: Path, *, train: bool = False, torch_index_url: str = "") -> bool:
@@ -120,6 +162,13 @@ def install(root: Path, *, train: bool = False, torch_index_url: str = "") -> bo
     return True
 
 
+def _named_requirements(folder: Path, names: Sequence[str]) -> list[str]:
+    """Which of ``names`` the requirement files of a folder ask for."""
+    text = "\n".join(file.read_text() for file in sorted(folder.glob("requirements*.in")))
+    lines = {line.partition("#")[0].strip().partition("==")[0] for line in text.splitlines()}
+    return [name for name in names if name in lines]
+
+
 def _each(option: str, files: Iterable[Path]) -> list[str]:
     return [argument for file in files for argument in (option, str(file))]
 
@@ -162,11 +211,14 @@ def main() -> int:
     """Install as the command line says; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--train", action="store_true", help="add what training needs")
+    parser.add_argument("--image", help="make the environment of this image: gateway, services/…")
     chosen = parser.parse_args()
+    index = os.environ.get("TORCH_INDEX_URL", "").strip()
     try:
-        install(
-            ROOT, train=chosen.train, torch_index_url=os.environ.get("TORCH_INDEX_URL", "").strip()
-        )
+        if chosen.image:
+            install_image(ROOT, chosen.image, torch_index_url=index)
+        else:
+            install(ROOT, train=chosen.train, torch_index_url=index)
     except InstallError as error:
         _say(str(error))
         return 1

@@ -12,8 +12,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from deploy.install import BY_DEVICE
+
 ROOT = Path(__file__).resolve().parent.parent
-BY_DEVICE = ("torch", "torchvision")
 HEADER = "# Made by `make lock` from {sources}; do not edit.\n"
 OPTIONS = (
     "--quiet", "--generate-hashes", "--strip-extras", "--no-header", "--no-annotate",

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -57,8 +58,11 @@ class System:
         if not services:
             raise DeployError("there is no service: no folder in services/ has a __main__.py")
         self._driver = driver
-        self._services = [_service_unit(each, environ) for each in services]
-        self.gateway = _gateway_unit(self._services, environ)
+        # Only those who know the token may call a service past the gateway.
+        token = environ.get("GATEWAY_INTERNAL_TOKEN") or secrets.token_urlsafe(32)
+        self._token_header = {"x-internal-token": token}
+        self._services = [_service_unit(each, environ, token) for each in services]
+        self.gateway = _gateway_unit(self._services, environ, token)
         self.settled = asyncio.Event()  # every unit is ready, or says what it lacks
         self._instances: dict[str, Instance] = {}
         self._health: dict[str, Health] = {}
@@ -130,7 +134,7 @@ class System:
             if not self._health.get(unit.name, STARTING).is_ready:
                 continue
             with contextlib.suppress(httpx.HTTPError, ValueError):
-                info = (await client.get(f"{unit.url}/info")).json()
+                info = (await client.get(f"{unit.url}/info", headers=self._token_header)).json()
                 if (line := first_request(info, self.url)) is not None:
                     lines.append(line)
         return lines
@@ -140,13 +144,14 @@ def _sentence(row: Row) -> str:
     return f"{row.state}: {row.detail}" if row.detail else row.state
 
 
-def _service_unit(service: ServiceFolder, environ: Mapping[str, str]) -> Unit:
+def _service_unit(service: ServiceFolder, environ: Mapping[str, str], token: str) -> Unit:
     host = environ.get(f"{service.prefix}HOST", LOOPBACK)
     port = _port(environ, f"{service.prefix}PORT", default=0) or free_port(host)
-    return Unit(service.name, service.module, service.prefix, host, port)
+    settings = {f"{service.prefix}INTERNAL_TOKEN": token}
+    return Unit(service.name, service.module, service.prefix, host, port, settings)
 
 
-def _gateway_unit(services: Sequence[Unit], environ: Mapping[str, str]) -> Unit:
+def _gateway_unit(services: Sequence[Unit], environ: Mapping[str, str], token: str) -> Unit:
     host = environ.get("GATEWAY_HOST", LOOPBACK)
     port = _port(environ, "GATEWAY_PORT", default=8080) or free_port(host)
     if not is_free(host, port):
@@ -155,7 +160,8 @@ def _gateway_unit(services: Sequence[Unit], environ: Mapping[str, str]) -> Unit:
             f"or choose another: GATEWAY_PORT={port + 10} make run"
         )
     upstreams = {f"GATEWAY_UPSTREAMS__{unit.prefix[:-1]}": unit.url for unit in services}
-    return Unit(GATEWAY, GATEWAY, GATEWAY_PREFIX, host, port, upstreams)
+    settings = {"GATEWAY_INTERNAL_TOKEN": token, **upstreams}
+    return Unit(GATEWAY, GATEWAY, GATEWAY_PREFIX, host, port, settings)
 
 
 def _port(environ: Mapping[str, str], name: str, *, default: int) -> int:
