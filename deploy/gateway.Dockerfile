@@ -19,7 +19,7 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp gantry \
     && mkdir -p /var/lib/gantry && chown 10001:10001 /var/lib/gantry
 WORKDIR /opt/gantry
 COPY --from=build /opt/gantry/.venv .venv
-COPY LICENSE LICENSE
+COPY LICENSE LICENSE-AGPL-3.0 LICENSES.md ./
 COPY shared shared
 COPY gateway gateway
 ENV PATH=/opt/gantry/.venv/bin:${PATH} HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

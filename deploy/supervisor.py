@@ -87,22 +87,23 @@ def _commands(system: System, client: httpx.AsyncClient) -> Any:  # noqa: ANN401
 
 
 def _stop_on_signals() -> asyncio.Event:
-    """An event that the first signal sets; the second one ends everything at once.
+    """An event that the first signal sets; a second Ctrl-C ends everything at once.
 
-    The units need no signal of their own then: they end with this process (leash.py).
+    The units need no signal of their own then: they end with this process (leash.py). A second
+    SIGTERM changes nothing, because service managers and ``make`` often send one to every process.
     """
     event = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
-    def received() -> None:
+    def interrupted() -> None:
         if event.is_set():
             show("Gantry is killed")
-            sys.stdout.flush()
             os._exit(1)
         event.set()
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, received)
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, event.set)
     return event
 
 

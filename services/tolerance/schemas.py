@@ -20,6 +20,19 @@ from services.tolerance.parts import (
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
+EXAMPLE: JsonValue = {
+    "parts": [
+        {
+            "material": "al_6061",
+            "process": "milling",
+            "feature": "plane",
+            "dimensions_mm": {"length": 100, "width": 50, "thickness": 12},
+            "characteristics": ["flatness"],
+        }
+    ]
+}
+"""A first request, as the documentation shows it."""
+
 
 def _documented_range(low: float, high: float) -> dict[str, JsonValue]:
     # For OpenAPI only: ``check`` holds the range, with the same words on both routes.
@@ -67,7 +80,7 @@ class PartBody(BaseModel):
 class PredictBody(BaseModel):
     """Parts to predict for."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(**_STRICT, json_schema_extra={"examples": [EXAMPLE]})
 
     parts: list[PartBody] = Field(description=f"1 to {MAX_PARTS} parts.")
     cpk_target: float = Field(
