@@ -182,6 +182,7 @@ def _main() -> None:
     )
     handler: Handler = resolve(arguments["handler"])(arguments["options"])
     _serve(channel, handler)
+    os._exit(0)  # the thread that waits on standard input would stop an orderly end
 
 
 if __name__ == "__main__":
