@@ -1,0 +1,126 @@
+"""Puts the speech service together."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.whisper.routes import TRANSCRIPTIONS, TRANSLATIONS, router
+from services.whisper.settings import WhisperSettings
+from services.whisper.tasks import RECORD_TYPES
+from services.whisper.transcriber import Transcriber
+from shared.app import PathInfo, ServiceSpec, create_app
+from shared.batching import BatchLimits
+from shared.cgroup import usable_cores
+from shared.engine import Engine
+from shared.host import EngineHost
+from shared.lanes import InlineLane, Lane, ProcessLane
+from shared.media.limits import AudioLimits
+from shared.media.pool import MediaPool
+from shared.metrics import EngineMetrics
+from shared.worker import WorkerSpec
+
+VERSION = "0.1.0"
+SERVICE_DIR = Path(__file__).parent
+MEDIA_TIMEOUT_S = 600.0
+
+
+def build(
+    settings: WhisperSettings | None = None,
+    engine: Engine | None = None,
+    listener: Engine | None = None,
+) -> FastAPI:
+    """Build the service.
+
+    Args:
+        settings: read from the environment when left out.
+        engine: recognises windows in this process; by default CTranslate2 in one of its own.
+        listener: hears speech in this process; by default in a process of its own.
+    """
+    settings = settings or WhisperSettings.from_environment()
+    registry = CollectorRegistry()
+    metrics = EngineMetrics(registry)
+    limits = BatchLimits(
+        max_batch_size=settings.max_batch_size, max_queue_items=settings.max_queue_items
+    )
+    recognise = EngineHost(
+        InlineLane(engine) if engine else recogniser_lane(settings, settings.device),
+        limits,
+        metrics=metrics,
+        name="recognise",
+        cpu_lane=(
+            recogniser_lane(settings, "cpu") if not engine and settings.device == "auto" else None
+        ),
+    )
+    listen = EngineHost(
+        InlineLane(listener) if listener else listener_lane(settings),
+        BatchLimits(max_batch_size=1, max_queue_items=4 * settings.max_queue_items),
+        metrics=metrics,
+        name="listen",
+    )
+    media = MediaPool(settings.media_workers, timeout_s=MEDIA_TIMEOUT_S)
+    transcriber = Transcriber(
+        media,
+        listen,
+        recognise,
+        audio_limits=AudioLimits(
+            max_seconds=settings.max_audio_s, max_channels=settings.max_channels
+        ),
+        windows_in_flight=settings.windows_in_flight,
+    )
+    return create_app(
+        ServiceSpec(
+            name="whisper",
+            version=VERSION,
+            settings=settings,
+            router=router,
+            paths=[
+                PathInfo(path, "POST", settings.max_body_bytes, settings.deadline_ms, stream=True)
+                for path in (TRANSCRIPTIONS, TRANSLATIONS)
+            ],
+            hosts=[recognise, listen],
+            registry=registry,
+            media=media,
+            state={"settings": settings, "transcriber": transcriber, "recogniser": recognise},
+        )
+    )
+
+
+def recogniser_lane(settings: WhisperSettings, device: str) -> Lane:
+    """CTranslate2 in a process of its own."""
+    threads = settings.threads or usable_cores()
+    spec = WorkerSpec(
+        handler="services.whisper.engines.ct2:create_recogniser",
+        options={
+            "service_dir": str(SERVICE_DIR),
+            "models_dir": str(settings.models_dir),
+            "model": settings.model,
+            "device": device,
+            "compute_type": settings.compute_type,
+            "threads": threads,
+        },
+        record_types=RECORD_TYPES,
+        name="whisper-recogniser",
+        environ={
+            "OMP_NUM_THREADS": str(threads),
+            # Threads that spin while they wait take the core from the other processes.
+            "OMP_WAIT_POLICY": "passive",
+            # CTranslate2's wheel holds no code for GPUs after sm_86: theirs is compiled once.
+            "CUDA_CACHE_MAXSIZE": str(2 * 2**30),
+            "HF_HUB_OFFLINE": "1",
+        },
+        log_level=settings.log_level,
+    )
+    return ProcessLane(spec, timeout_s=settings.engine_timeout_s)
+
+
+def listener_lane(settings: WhisperSettings) -> Lane:
+    """Voice activity and features in a process of their own."""
+    spec = WorkerSpec(
+        handler="services.whisper.engines.listener:create_listener",
+        record_types=RECORD_TYPES,
+        name="whisper-listener",
+        environ={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        log_level=settings.log_level,
+    )
+    return ProcessLane(spec, timeout_s=settings.engine_timeout_s)

@@ -1,0 +1,1 @@
+"""What runs in the service's child processes: the listener and the recogniser."""
