@@ -1,0 +1,1 @@
+"""Object detection, segmentation, pose, oriented boxes and classification with YOLO models."""

@@ -1,0 +1,179 @@
+"""Answer one picture: decode, fit, run with whatever else is waiting, and map back.
+
+Each picture, or tile of one, is an item of its own for the batcher, so that pictures of one request
+and of many requests share batches.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from services.yolo.answers import classes_of, detections_of
+from services.yolo.found import Found
+from services.yolo.letterbox import Letterbox, Pixels, crop_centre, fit_for
+from services.yolo.plan import Plan
+from services.yolo.schemas import ImageSize, PictureResult
+from services.yolo.tiling import Tile, join, tiles_of, to_picture
+from shared.batching import ItemTrace
+from shared.context import request_context
+from shared.errors import FieldFault, GantryError, InvalidInput
+from shared.host import EngineHost
+from shared.media.limits import ImageLimits
+from shared.media.pool import MediaPool
+from shared.uploads import UploadedFile
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Detector:
+    """What answering a picture needs."""
+
+    host: EngineHost
+    media: MediaPool
+    image_limits: ImageLimits
+    max_image_size: int  # in pixels
+    max_tiles: int  # of one picture
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture, or its tiles, on canvases."""
+
+    width_px: int
+    height_px: int
+    tiles: Sequence[Tile]
+    placed: Sequence[Letterbox]
+    canvases: Sequence[Pixels]
+    preprocess_ms: float
+
+
+async def decode(detector: Detector, file: UploadedFile) -> Pixels:
+    """Decode a picture upright, (height, width, 3) uint8 RGB.
+
+    Raises:
+        UnsupportedMedia: not a picture, or damaged.
+        PayloadTooLarge: it has too many pixels.
+    """
+    with request_context().measure("preprocess"):
+        return (await detector.media.decode_image(file.path, detector.image_limits)).pixels
+
+
+async def prepare(detector: Detector, pixels: Pixels, chosen: Plan) -> Prepared:
+    """Fit a decoded picture, or each of its tiles, onto the canvas that the model takes.
+
+    Raises:
+        InvalidInput: the picture would need too many tiles.
+    """
+    started = time.perf_counter()
+    height, width = pixels.shape[:2]
+    tiles = _tiles(chosen, width, height, detector.max_tiles)
+    placed, canvases = await asyncio.to_thread(_fit, pixels, tiles, chosen)
+    spent_ms = (time.perf_counter() - started) * 1000
+    request_context().add_ms("preprocess", spent_ms)
+    return Prepared(width, height, tiles, placed, canvases, spent_ms)
+
+
+async def detect(detector: Detector, prepared: Prepared, chosen: Plan, index: int) -> PictureResult:
+    """Run a prepared picture and bring what was found back to its pixels.
+
+    Args:
+        detector: the service's engine.
+        prepared: the picture on its canvases.
+        chosen: what was asked for.
+        index: place of the picture in the request.
+
+    Raises:
+        GantryError: the model cannot take it now, or failed on it.
+    """
+    traces = [ItemTrace() for _ in prepared.canvases]
+    parts = await together(
+        [
+            _run(detector, canvas, chosen, trace)
+            for canvas, trace in zip(prepared.canvases, traces, strict=True)
+        ]
+    )
+    with request_context().measure("postprocess"):
+        result = PictureResult(
+            index=index,
+            image=ImageSize(width=prepared.width_px, height=prepared.height_px),
+            timing_ms={
+                "queue": round(max(trace.queue_ms for trace in traces), 3),
+                "preprocess": round(prepared.preprocess_ms, 3),
+                "inference": round(
+                    sum(trace.inference_ms / max(1, trace.batch_items) for trace in traces), 3
+                ),
+            },
+        )
+        if chosen.facts.task == "classify":
+            result.classes = classes_of(parts[0], chosen.facts)
+        else:
+            result.detections = detections_of(_joined(parts, prepared, chosen), chosen.facts)
+    return result
+
+
+async def together(work: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Run coroutines side by side; when one fails, stop the others and raise its error."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in work]
+    except* GantryError as failed:
+        raise _first(failed) from None
+    return [task.result() for task in tasks]
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+async def _run(detector: Detector, canvas: Pixels, chosen: Plan, trace: ItemTrace) -> Found:
+    height, width = canvas.shape[:2]
+    found: Found = await detector.host.run(
+        canvas,
+        key=chosen.key(height, width),
+        weight=float(height * width),
+        size_bytes=canvas.nbytes,
+        trace=trace,
+    )
+    return found
+
+
+def _joined(parts: Sequence[Found], prepared: Prepared, chosen: Plan) -> Found:
+    return join(
+        [
+            to_picture(part, placed, tile)
+            for part, placed, tile in zip(parts, prepared.placed, prepared.tiles, strict=True)
+        ],
+        prepared.tiles,
+        iou_threshold=chosen.iou_threshold,
+        max_detections=chosen.max_detections,
+    )
+
+
+def _tiles(chosen: Plan, width: int, height: int, limit: int) -> list[Tile]:
+    if chosen.tile_px is None:
+        return [Tile(0, 0, width, height)]
+    tiles = tiles_of(width, height, tile_px=chosen.tile_px, overlap_share=chosen.tile_overlap)
+    if len(tiles) > limit:
+        message = (
+            f"a picture of {width} x {height} pixels would need {len(tiles)} tiles; "
+            f"the limit is {limit}: raise tile_size or lower tile_overlap"
+        )
+        raise InvalidInput(message, faults=[FieldFault("tile_size", message)])
+    return tiles
+
+
+def _fit(
+    pixels: Pixels, tiles: Sequence[Tile], chosen: Plan
+) -> tuple[list[Letterbox], list[Pixels]]:
+    placed = [fit_for(chosen.facts, each.width, each.height, chosen.image_size) for each in tiles]
+    if chosen.facts.task == "classify":
+        return placed, [crop_centre(pixels, chosen.image_size)]
+    parts = [
+        pixels[each.top : each.top + each.height, each.left : each.left + each.width]
+        for each in tiles
+    ]
+    return placed, [box.paint(part) for box, part in zip(placed, parts, strict=True)]

@@ -1,0 +1,95 @@
+"""Run an Ultralytics checkpoint with torch: half precision on a GPU, channels last everywhere."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from services.yolo.engines.torchvision_ops import ensure_torchvision
+from services.yolo.facts import TASKS, ModelFacts
+from services.yolo.found import FloatArray
+from services.yolo.weights import Weights
+from shared.errors import ModelMissing
+from shared.gpu.device import Device
+
+MIN_STRIDE = 32
+DEFAULT_IMAGE_SIZE = 640
+
+
+class TorchModel:
+    """A checkpoint in torch."""
+
+    runtime = "torch"
+
+    def __init__(self, weights: Weights, device: Device, threads: int) -> None:
+        """Load the checkpoint, fuse its layers and put it on the device.
+
+        Args:
+            weights: a ``.pt`` file; loaded without executing code from it.
+            device: the CPU or a GPU that ``usable_gpus`` counts.
+            threads: CPU threads of one forward pass.
+
+        Raises:
+            ModelMissing: the file is not a checkpoint of Ultralytics.
+        """
+        ensure_torchvision()
+        from ultralytics.nn import tasks
+
+        load_checkpoint: Any = tasks.load_checkpoint  # untyped there
+
+        torch.set_num_threads(threads)  # importing ultralytics has set its own number
+        target = torch.device(device.name)
+        try:
+            model, checkpoint = load_checkpoint(weights.path, device=target, fuse=True)
+        except Exception as error:
+            raise ModelMissing(
+                f"{weights.path} cannot be loaded as a checkpoint of Ultralytics "
+                f"({type(error).__name__})"
+            ) from error
+        self._half = device.is_gpu
+        self._target = target
+        self.device = device.name
+        self.compute_type = "float16" if self._half else "float32"
+        model = model.half() if self._half else model.float()
+        self._model = model.eval().to(memory_format=torch.channels_last)
+        self.facts = _facts(model, checkpoint, weights)
+
+    def __call__(self, batch: FloatArray) -> list[FloatArray]:
+        """Run a batch."""
+        pictures = torch.from_numpy(np.ascontiguousarray(batch)).to(self._target)
+        pictures = pictures.to(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            answer = self._model(pictures.half() if self._half else pictures)
+        return [each.float().cpu().numpy() for each in _outputs(answer)]
+
+
+def usable_gpus() -> int:
+    """GPUs that torch can use."""
+    return torch.cuda.device_count()
+
+
+def _outputs(answer: Any) -> list[torch.Tensor]:  # noqa: ANN401 - nested tuples by the task
+    """The tensors of interest: a head in evaluation mode also returns what training needs."""
+    first = answer[0] if isinstance(answer, (tuple, list)) else answer
+    return list(first) if isinstance(first, (tuple, list)) else [first]
+
+
+def _facts(model: Any, checkpoint: Any, weights: Weights) -> ModelFacts:  # noqa: ANN401
+    task = weights.manifest.get("task", getattr(model, "task", "detect"))
+    if task not in TASKS:
+        raise ModelMissing(f"{weights.path}: task {task!r} is not served")
+    names = weights.manifest.get("classes", model.names)
+    if isinstance(names, dict):
+        names = [names[number] for number in sorted(names)]
+    trained = checkpoint.get("train_args", {}) if isinstance(checkpoint, dict) else {}
+    size = weights.manifest.get("image_size", trained.get("imgsz", DEFAULT_IMAGE_SIZE))
+    keypoints = getattr(model, "kpt_shape", None)
+    stride = max(int(model.stride.max()), MIN_STRIDE) if hasattr(model, "stride") else MIN_STRIDE
+    return ModelFacts(
+        task=task,
+        classes=tuple(str(name) for name in names),
+        image_size=int(max(size) if isinstance(size, (list, tuple)) else size),
+        stride=stride,
+        has_nms=bool(getattr(model, "end2end", False)),
+        keypoint_shape=(int(keypoints[0]), int(keypoints[1])) if keypoints else None,
+    )

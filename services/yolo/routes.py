@@ -1,0 +1,145 @@
+"""``POST /v1/detect``: HTTP in, detections or a drawn picture out."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from services.yolo.detection import Detector, Prepared, decode, detect, prepare, together
+from services.yolo.drawing import PictureType, draw
+from services.yolo.facts import ModelFacts
+from services.yolo.plan import Plan, plan, warnings_of
+from services.yolo.schemas import DetectAnswer, DetectOptions, ItemError, PictureResult
+from services.yolo.settings import YoloSettings
+from shared.context import request_context
+from shared.errors import (
+    FieldFault,
+    GantryError,
+    InvalidInput,
+    NotFound,
+    PayloadTooLarge,
+    Unavailable,
+)
+from shared.http import header
+from shared.openapi import upload_body
+from shared.uploads import (
+    Upload,
+    UploadedFile,
+    UploadLimits,
+    missing_file,
+    parse_options,
+    read_upload,
+)
+
+router = APIRouter()
+
+PREPARED_AT_ONCE = 4
+"""Pictures of one request that are held decoded at the same time."""
+
+
+@router.post(
+    "/v1/detect",
+    response_model=DetectAnswer,
+    responses={200: {"content": {"image/png": {}, "image/jpeg": {}}}},
+    openapi_extra=upload_body(DetectOptions, multiple=True),
+    summary="Find objects in one or more pictures",
+)
+async def detect_objects(request: Request) -> Response:
+    """Detect in each picture; a bad one fails alone unless it is the only one."""
+    detector: Detector = request.app.state.detector
+    settings: YoloSettings = request.app.state.settings
+    info = await detector.host.loaded_info()
+    limits = UploadLimits(max_files=settings.max_images)
+    async with read_upload(request, spool_dir=settings.spool_dir, limits=limits) as upload:
+        options = parse_options(DetectOptions, upload)
+        if options.model not in (None, "auto", info.model):
+            raise NotFound(f"this service runs the model {info.model}, not {options.model!r}")
+        facts = ModelFacts.of(info)
+        chosen = plan(options, facts, max_image_size=detector.max_image_size)
+        picture_type = wanted_picture(header(request.scope, b"accept"))
+        _check_count(upload, settings.max_images, single=picture_type is not None)
+        if picture_type is not None:
+            return await _drawn(detector, upload.files[0], chosen, picture_type)
+        results = await _detect_all(detector, upload, chosen)
+    body = DetectAnswer(
+        model=info.model,
+        task=facts.task,
+        results=results,
+        timing_ms=request_context().rounded_timings(),
+        warnings=warnings_of(options, facts),
+    )
+    return JSONResponse(body.model_dump(exclude_none=True))
+
+
+def wanted_picture(accept: str | None) -> PictureType | None:
+    """The picture type that the ``Accept`` header prefers to JSON, if any."""
+    best: tuple[float, PictureType | None] = (0.0, None)
+    for part in (accept or "").split(","):
+        name, *parameters = (each.strip().lower() for each in part.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                weight = _quality(parameter[2:])
+        offered: dict[str, PictureType | None] = {
+            "image/png": "image/png",
+            "image/jpeg": "image/jpeg",
+            "application/json": None,
+            "*/*": None,
+        }
+        if name in offered and weight > best[0]:
+            best = (weight, offered[name])
+    return best[1]
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _check_count(upload: Upload, limit: int, *, single: bool) -> None:
+    if not upload.files:
+        raise missing_file("at least one picture is expected")
+    if single and len(upload.files) > 1:
+        text = "a drawn picture is answered for exactly one picture; send one, or accept JSON"
+        raise InvalidInput(text, faults=[FieldFault("file", text)])
+    if len(upload.files) > limit:
+        raise PayloadTooLarge(f"more than {limit} pictures in one request")
+
+
+async def _detect_all(detector: Detector, upload: Upload, chosen: Plan) -> list[PictureResult]:
+    turns = asyncio.Semaphore(PREPARED_AT_ONCE)
+
+    async def on_canvas(file: UploadedFile) -> Prepared:
+        async with turns:
+            return await prepare(detector, await decode(detector, file), chosen)
+
+    async def one(index: int) -> PictureResult:
+        try:
+            return await detect(detector, await on_canvas(upload.files[index]), chosen, index)
+        except GantryError as error:
+            if len(upload.files) == 1:
+                raise
+            return _failed(index, error)
+
+    return await together([one(index) for index in range(len(upload.files))])
+
+
+def _failed(index: int, error: GantryError) -> PictureResult:
+    """The item error for a picture's own fault; a fault of the service fails the request."""
+    if isinstance(error, Unavailable) or error.status == 504:
+        raise error
+    return PictureResult(index=index, error=ItemError(code=error.code, message=error.detail))
+
+
+async def _drawn(
+    detector: Detector, file: UploadedFile, chosen: Plan, content_type: PictureType
+) -> Response:
+    pixels = await decode(detector, file)
+    result = await detect(detector, await prepare(detector, pixels, chosen), chosen, 0)
+    with request_context().measure("postprocess"):
+        content = await asyncio.to_thread(
+            draw, pixels, result.detections, result.classes or [], content_type
+        )
+    return Response(content, media_type=content_type)

@@ -1,0 +1,165 @@
+"""Cut large pictures into overlapping tiles, and put what was found on them together.
+
+Small things on a drawing-size picture vanish when it is shrunk to the model's canvas; on a tile
+they keep their size. A thing in an overlap is found twice, and one that a tile cuts through is
+found in part: both are removed when the tiles are put together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.yolo.boxes import MAX_CANDIDATES, Indices, intersection, overlap
+from services.yolo.found import FloatArray, Found
+from services.yolo.letterbox import Letterbox
+
+SAME_IOU = 0.5
+"""Boxes of two tiles that overlap more than this show the same thing."""
+CONTAINED = 0.7
+"""A cut box of which another holds more than this share is a part of it."""
+BORDER_PX = 2.0
+"""A box that ends this near to a tile's inner border may be cut there."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of a picture, in its pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def touches_inner_border(
+        self, boxes: FloatArray, picture_width: int, picture_height: int
+    ) -> NDArray[np.bool_]:
+        """Which boxes (n, 4), in pixels of the picture, end where this tile cuts it."""
+        right, bottom = self.left + self.width, self.top + self.height
+        cut = np.zeros(len(boxes), bool)
+        if self.left > 0:
+            cut |= boxes[:, 0] <= self.left + BORDER_PX
+        if self.top > 0:
+            cut |= boxes[:, 1] <= self.top + BORDER_PX
+        if right < picture_width:
+            cut |= boxes[:, 2] >= right - BORDER_PX
+        if bottom < picture_height:
+            cut |= boxes[:, 3] >= bottom - BORDER_PX
+        return cut
+
+
+def tiles_of(width_px: int, height_px: int, *, tile_px: int, overlap_share: float) -> list[Tile]:
+    """The whole picture and, where it is larger than one, the tiles that cover it.
+
+    Args:
+        width_px: width of the picture.
+        height_px: its height.
+        tile_px: side of a tile.
+        overlap_share: least overlap of neighbours, as a share of the side, below 1.
+    """
+    whole = Tile(0, 0, width_px, height_px)
+    if max(width_px, height_px) <= tile_px:
+        return [whole]
+    step = max(1, int(tile_px * (1 - overlap_share)))
+    return [whole] + [
+        Tile(left, top, min(tile_px, width_px), min(tile_px, height_px))
+        for top in _starts(height_px, tile_px, step)
+        for left in _starts(width_px, tile_px, step)
+    ]
+
+
+def _starts(length_px: int, tile_px: int, step_px: int) -> list[int]:
+    """Where tiles begin along one side: evenly spaced, from edge to edge."""
+    if length_px <= tile_px:
+        return [0]
+    count = -(-(length_px - tile_px) // step_px) + 1
+    return [round(n * (length_px - tile_px) / (count - 1)) for n in range(count)]
+
+
+def to_picture(found: Found, placed: Letterbox, tile: Tile) -> Found:
+    """What was found on a canvas, in pixels of the picture that the tile was cut from."""
+    offset = np.array([tile.left, tile.top], np.float32)
+
+    def moved(points: FloatArray) -> FloatArray:
+        return placed.to_image(points) + offset
+
+    keypoints = found.keypoints
+    if keypoints is not None:
+        keypoints = np.concatenate([moved(keypoints[..., :2]), keypoints[..., 2:]], axis=-1)
+    return replace(
+        found,
+        boxes=moved(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4),
+        polygons=[moved(each) for each in found.polygons],
+        keypoints=keypoints,
+    )
+
+
+def join(
+    parts: Sequence[Found],
+    tiles: Sequence[Tile],
+    *,
+    iou_threshold: float,
+    max_detections: int,
+) -> Found:
+    """Put together what was found on the tiles of one picture.
+
+    Args:
+        parts: what was found on each tile, in pixels of the picture.
+        tiles: the tiles; the first is the whole picture.
+        iou_threshold: of the request; at most ``SAME_IOU`` is used, since the same thing is placed
+            a little differently on each tile.
+        max_detections: most detections to keep.
+
+    Returns:
+        The best of what is left, best first.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    whole = tiles[0]
+    is_cut = np.concatenate(
+        [
+            tile.touches_inner_border(part.boxes, whole.width, whole.height)
+            for part, tile in zip(parts, tiles, strict=True)
+        ]
+    )
+    together = _concatenated(parts)
+    kept = _suppress(together, is_cut, min(iou_threshold, SAME_IOU))
+    kept = kept[np.argsort(-together.scores[kept], kind="stable")][:max_detections]
+    return _taken(together, kept)
+
+
+def _suppress(found: Found, is_cut: NDArray[np.bool_], iou_threshold: float) -> Indices:
+    """Whole boxes go before cut ones; a cut box also goes when a better one holds most of it."""
+    areas = np.prod(found.boxes[:, 2:] - found.boxes[:, :2], axis=1)
+    order = np.lexsort((-found.scores, is_cut))[:MAX_CANDIDATES]
+    kept: list[int] = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(int(best))
+        box, others = found.boxes[best], found.boxes[rest]
+        share = intersection(box, others) / np.maximum(areas[rest], 1e-6)
+        gone = (overlap(box, others) > iou_threshold) | (is_cut[rest] & (share > CONTAINED))
+        order = rest[~(gone & (found.class_ids[rest] == found.class_ids[best]))]
+    return np.array(kept, np.intp)
+
+
+def _concatenated(parts: Sequence[Found]) -> Found:
+    points = [part.keypoints for part in parts if part.keypoints is not None]
+    return Found(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.class_ids for part in parts]),
+        [outline for part in parts for outline in part.polygons],
+        np.concatenate(points) if points else None,
+    )
+
+
+def _taken(found: Found, indices: Indices) -> Found:
+    return Found(
+        found.boxes[indices],
+        found.scores[indices],
+        found.class_ids[indices],
+        [found.polygons[index] for index in indices] if found.polygons else [],
+        found.keypoints[indices] if found.keypoints is not None else None,
+    )
