@@ -102,7 +102,7 @@ class Report:
             f"Device {subject.device}; weights {subject.weights}; batch {subject.batch}; "
             f"input {subject.input}.",
             f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; "
-            f"{self.measured_at}; {self.rounds.measured} rounds after {self.rounds.warm_up} to warm "
+            f"{self.measured_at}; {self.rounds.measured} rounds, {self.rounds.warm_up} to warm "
             f"up; load {machine['load']}.",
             "",
             "| variant | median ms | p95 ms | times as fast (range) | peak memory MiB |",
