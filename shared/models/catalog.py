@@ -11,7 +11,8 @@
     size_bytes = 483546902
 
 A demo model of our own stands in the repository: ``folder`` names it, relative to the service's
-folder. The order of the file is the order of preference.
+folder. A model that an installed Python package carries has ``package``, and ``folder`` is relative
+to that. The order of the file is the order of preference.
 """
 
 import re
@@ -47,12 +48,13 @@ class ModelEntry:
     files: tuple[ModelFile, ...]
     source: str = ""  # address that file paths are appended to; empty for a demo model
     folder: str | None = None  # of a demo model, relative to the service's folder
+    package: str | None = None  # Python package that carries the files, in ``folder``
     options: dict[str, Any] = field(default_factory=dict)  # what the engine must know
 
     @property
     def demo(self) -> bool:
         """Whether these are weights of our own, made to try the system out."""
-        return self.folder is not None
+        return self.folder is not None and self.package is None
 
     @property
     def size_bytes(self) -> int | None:

@@ -1,8 +1,10 @@
 """Find the files of a model on this machine; never fetches anything.
 
-Installed models lie in ``<models_dir>/<service>/<name>/``; demo models in the service's own folder.
+Installed models lie in ``<models_dir>/<service>/<name>/``; demo models in the service's own folder,
+those that a Python package carries in the package's.
 """
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +43,8 @@ class ModelStore:
 
     def folder(self, entry: ModelEntry) -> Path:
         """Where the files of ``entry`` lie or would lie."""
+        if entry.package is not None:
+            return _package_dir(entry.package) / (entry.folder or "")
         if entry.folder is not None:
             return self._service_dir / entry.folder
         return self._models_dir / entry.name
@@ -99,7 +103,20 @@ class ModelStore:
         missing = self.missing_file(entry)
         if missing is None:
             return InstalledModel(entry.name, self.folder(entry), entry)
+        if entry.package is not None:
+            raise ModelMissing(
+                f"the model {entry.name} comes with the Python package {entry.package}, in which "
+                f"{missing} is missing; install the service's requirements"
+            )
         command = f"make models MODEL={self._service_dir.name}/{entry.name}"
         raise ModelMissing(
             f"the model {entry.name} is not installed: {missing} is missing; run `{command}`"
         )
+
+
+def _package_dir(package: str) -> Path:
+    """Folder of an installed package, found without importing it; of no file when there is none."""
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        return Path(package)
+    return Path(next(iter(found.submodule_search_locations)))
