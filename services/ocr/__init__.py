@@ -1,0 +1,1 @@
+"""OCR service: text of pictures and PDF pages with its place, in reading order."""

@@ -1,0 +1,99 @@
+"""Build the OCR service from its settings."""
+
+from dataclasses import asdict, dataclass
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.ocr.engines.options import EngineOptions
+from services.ocr.reader import CROPS_IN_FLIGHT, PageReader
+from services.ocr.readings import RECORD_TYPES
+from services.ocr.routes import OcrState, router
+from services.ocr.settings import OcrSettings
+from services.ocr.weights import SERVICE_DIR, offered_languages
+from shared.app import PathInfo, ServiceSpec, create_app
+from shared.batching import BatchLimits
+from shared.engine import Engine
+from shared.host import EngineHost
+from shared.lanes import InlineLane, Lane, ProcessLane
+from shared.media.pool import MediaPool
+from shared.metrics import EngineMetrics
+from shared.models.store import ModelStore
+from shared.worker import WorkerSpec
+
+VERSION = "1.0.0"
+_MODULES = {"rapidocr": "services.ocr.engines.rapid", "paddleocr": "services.ocr.engines.paddle"}
+
+
+@dataclass(frozen=True)
+class OcrEngines:
+    """The service's two engines, for tests that bring their own."""
+
+    detector: Engine
+    recogniser: Engine
+
+
+def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None) -> FastAPI:
+    """Build the service.
+
+    Args:
+        settings: read from the environment by default.
+        engine: run in this process instead of the engines that the settings name.
+
+    Returns:
+        The application; engines load once it is started.
+    """
+    settings = settings or OcrSettings.from_environment()
+    registry = CollectorRegistry()
+    metrics = EngineMetrics(registry)
+    detector = EngineHost(
+        InlineLane(engine.detector) if engine else _lane(settings, "detector"),
+        BatchLimits(settings.max_batch_size, max_queue_items=settings.max_queue_items),
+        metrics=metrics,
+        name="detect",
+    )
+    recogniser = EngineHost(
+        InlineLane(engine.recogniser) if engine else _lane(settings, "recogniser"),
+        # Requests are admitted at the detector; the crops of those admitted must find room here.
+        BatchLimits(
+            settings.max_batch_size, max_queue_items=settings.max_queue_items * CROPS_IN_FLIGHT
+        ),
+        metrics=metrics,
+        name="recognise",
+    )
+    media = MediaPool(settings.media_workers)
+    entries = ModelStore(SERVICE_DIR, settings.models_dir).entries
+    reader = PageReader(detector, recogniser)
+    state = OcrState(settings, reader, recogniser, media, offered_languages(entries))
+    return create_app(
+        ServiceSpec(
+            name="ocr",
+            version=VERSION,
+            settings=settings,
+            router=router,
+            paths=[PathInfo("/v1/ocr", "POST", settings.max_body_bytes, settings.deadline_ms)],
+            hosts=[detector, recogniser],
+            registry=registry,
+            media=media,
+            state={"ocr": state},
+        )
+    )
+
+
+def _lane(settings: OcrSettings, kind: str) -> Lane:
+    options = EngineOptions(
+        model=settings.model,
+        models_dir=str(settings.models_dir),
+        model_dir=None if settings.model_dir is None else str(settings.model_dir),
+        device=settings.device,
+        runtime=settings.runtime,
+        threads=settings.threads,
+    )
+    spec = WorkerSpec(
+        handler=f"{_MODULES[settings.engine]}:create_{kind}",
+        options=asdict(options),
+        record_types=RECORD_TYPES,
+        name=f"ocr-{kind}",
+        log_level=settings.log_level,
+    )
+    return ProcessLane(spec, timeout_s=settings.engine_timeout_s)

@@ -1,0 +1,52 @@
+"""Choose among readings of one line: by several recognisers, and in several orientations."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from services.ocr.readings import FloatArray, Reading
+
+FOREIGN_PENALTY = 0.3
+"""Taken off the score in full when all characters are of scripts that nobody asked for."""
+
+_SCRIPTS = {
+    "ko": {"HANGUL"},
+    "zh": {"CJK", "FULLWIDTH"},
+    "ja": {"CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH"},
+}
+_ALWAYS = {"LATIN", "DIGIT"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to read a line."""
+
+    recogniser: str
+    polygon: FloatArray  # (4, 2), in pixels of the page, clockwise from the text's own top left
+    reading: Reading
+
+
+def best_candidate(candidates: Sequence[Candidate], languages: Iterable[str]) -> Candidate:
+    """The most believable candidate; of equals, the first.
+
+    A recogniser that does not know a script still answers with the nearest shapes it knows, at
+    times with some confidence; letters of scripts that were not asked for count against it.
+
+    Args:
+        candidates: at least one.
+        languages: languages of the request, ISO 639-1.
+    """
+    scripts = set().union(_ALWAYS, *(_SCRIPTS.get(code, set()) for code in languages))
+    return max(candidates, key=lambda each: _score(each.reading, scripts))
+
+
+def _score(reading: Reading, scripts: set[str]) -> float:
+    letters = [each for each in reading.text if each.isalpha()]
+    foreign = sum(_script(each) not in scripts for each in letters)
+    penalty = FOREIGN_PENALTY * foreign / len(letters) if letters else 0.0
+    return (reading.confidence if reading.text.strip() else 0.0) - penalty
+
+
+def _script(letter: str) -> str:
+    """First word of the character's Unicode name, which is its script for letters."""
+    return unicodedata.name(letter, "").partition(" ")[0].partition("-")[0]

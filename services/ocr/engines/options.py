@@ -1,0 +1,69 @@
+"""What the engines' processes are told, and what they share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.ocr.weights import Weights, WeightSet, find_weights
+from shared.cgroup import usable_cores
+from shared.engine import EngineInfo
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Settings that concern an engine; travels as JSON."""
+
+    model: str = "auto"
+    models_dir: str = "models"
+    model_dir: str | None = None
+    device: str = "auto"
+    runtime: str = "onnxruntime"
+    threads: int = 0
+
+    @classmethod
+    def from_json(cls, options: Mapping[str, Any]) -> "EngineOptions":
+        """Read what the parent process sent."""
+        return cls(**options)
+
+    def weights(self) -> WeightSet:
+        """Find the weights.
+
+        Raises:
+            ModelMissing: a file is not on this machine.
+        """
+        own = None if self.model_dir is None else Path(self.model_dir)
+        return find_weights(self.model, Path(self.models_dir), own)
+
+    def thread_count(self) -> int:
+        """Threads of one network."""
+        return self.threads or usable_cores()
+
+
+def detector_info(weights: Weights, device: str, fallback_reason: str | None) -> EngineInfo:
+    """How a detector presents itself."""
+    return EngineInfo(
+        weights.name, device, fallback_reason=fallback_reason, demo=weights.demo,
+        licence=weights.licence, details=(("task", "text detection"),),
+    )  # fmt: skip
+
+
+def recogniser_info(
+    weights: Sequence[Weights], device: str, fallback_reason: str | None
+) -> EngineInfo:
+    """How a set of recognisers presents itself; ``details`` lists each with its languages."""
+    listed = [
+        {
+            "name": each.name,
+            "languages": sorted(each.languages),
+            "demo": each.demo,
+            "licence": each.licence,
+        }
+        for each in weights
+    ]
+    first = weights[0]
+    return EngineInfo(
+        first.name, device, fallback_reason=fallback_reason, demo=first.demo,
+        licence=first.licence,
+        details=(("task", "text recognition"), ("recognisers", listed)),
+    )  # fmt: skip

@@ -1,0 +1,159 @@
+"""``POST /v1/ocr``: from the upload to the answer in the form that was asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+
+from services.ocr.answers import ReadPage, hocr, json_page, markdown, plain_text
+from services.ocr.languages import LanguageChoice, Recogniser, choose_recognisers
+from services.ocr.page_ranges import parse_pages
+from services.ocr.reader import PageReader, ReadOptions
+from services.ocr.readings import ImageArray
+from services.ocr.schemas import OcrAnswer, OcrOptions
+from services.ocr.settings import OcrSettings
+from shared.context import request_context
+from shared.host import EngineHost
+from shared.media.limits import ImageLimits, PdfLimits
+from shared.media.pool import MediaPool
+from shared.media.sniff import HEAD_BYTES, sniff
+from shared.uploads import parse_options, read_upload
+
+router = APIRouter()
+
+_FILE = {"type": "string", "format": "binary", "description": "A picture or a PDF."}
+
+
+@dataclass(frozen=True)
+class OcrState:
+    """What the route needs, as ``build`` made it."""
+
+    settings: OcrSettings
+    reader: PageReader
+    recogniser: EngineHost
+    media: MediaPool
+    offered: dict[str, str]  # language → model of the catalogue
+
+
+@dataclass(frozen=True)
+class _Document:
+    """An upload, known to be a picture or a PDF."""
+
+    path: Path
+    page_count: int
+    pages: Sequence[int]  # those asked for, from 1
+    dpi: int | None  # None for a picture
+
+
+def _request_body() -> dict[str, Any]:
+    options = OcrOptions.model_json_schema()
+    form = {**options, "properties": {"file": _FILE, **options["properties"]}, "required": ["file"]}
+    return {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": form},
+            "image/*": {"schema": _FILE},
+            "application/pdf": {"schema": _FILE},
+        },
+    }
+
+
+@router.post(
+    "/v1/ocr",
+    response_model=OcrAnswer,
+    summary="Read the text of a picture or PDF",
+    openapi_extra={"requestBody": _request_body()},
+)
+async def read_text(request: Request) -> Response:
+    """Give the text of a picture or of a PDF's pages, line by line with place and confidence."""
+    state: OcrState = request.app.state.ocr
+    async with read_upload(request, spool_dir=state.settings.spool_dir) as upload:
+        options = parse_options(OcrOptions, upload)
+        file = upload.one_file()
+        choice = _choose(state, options)
+        document = await _open(state, file.path, options)
+        has_words = options.words or options.response_format == "hocr"
+        plan = ReadOptions(choice, options.min_confidence, has_words)
+        pages = [each async for each in _read_pages(state, document, plan)]
+    context = request_context()
+    context.model = _models(pages, choice)
+    return _answer(options, document, pages, choice)
+
+
+def _choose(state: OcrState, options: OcrOptions) -> LanguageChoice:
+    wanted = options.languages or state.settings.languages
+    return choose_recognisers(wanted, loaded_recognisers(state.recogniser), state.offered)
+
+
+def loaded_recognisers(host: EngineHost) -> list[Recogniser]:
+    """The recognisers that the engine loaded; one without languages while it is not yet known."""
+    listed = dict(host.info.details).get("recognisers") if host.info else None
+    if not listed:
+        return [Recogniser("", frozenset())]  # the engine refuses work, and says why
+    return [Recogniser(r["name"], frozenset(r["languages"]), r["demo"]) for r in listed]
+
+
+async def _open(state: OcrState, path: Path, options: OcrOptions) -> _Document:
+    kind = sniff(await asyncio.to_thread(_head, path))
+    if kind != "pdf":
+        # Whether it is a picture at all is told by the decoder, with the reason.
+        return _Document(path, 1, parse_pages(options.pages, 1, 1), None)
+    with request_context().measure("preprocess"):
+        count = await state.media.count_pages(path)
+    pages = parse_pages(options.pages, count, state.settings.max_pages)
+    return _Document(path, count, pages, options.dpi)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+async def _read_pages(
+    state: OcrState, document: _Document, plan: ReadOptions
+) -> AsyncIterator[ReadPage]:
+    for page in document.pages:
+        with request_context().measure("preprocess"):
+            pixels = await _pixels(state, document, page)
+        yield ReadPage(page, document.dpi, await state.reader.read(pixels, plan))
+
+
+async def _pixels(state: OcrState, document: _Document, page: int) -> ImageArray:
+    most = state.settings.max_pixels
+    if document.dpi is None:
+        picture = await state.media.decode_image(document.path, ImageLimits(max_pixels=most))
+    else:
+        limits = PdfLimits(max_pages=state.settings.max_pages, max_pixels=most)
+        picture = await state.media.render_page(document.path, page, document.dpi, limits)
+    return picture.pixels
+
+
+def _models(pages: Sequence[ReadPage], choice: LanguageChoice) -> str:
+    """Names of the recognisers that read the lines; those asked for where there are none."""
+    used = {line.recogniser for each in pages for line in each.text.lines}
+    return "+".join(name for name in choice.recognisers if name in used or not used)
+
+
+def _answer(
+    options: OcrOptions, document: _Document, pages: Sequence[ReadPage], choice: LanguageChoice
+) -> Response:
+    context = request_context()
+    if options.response_format == "text":
+        return PlainTextResponse("\n\f".join(plain_text(each.text) for each in pages) + "\n")
+    if options.response_format == "markdown":
+        return PlainTextResponse(markdown(pages), media_type="text/markdown")
+    if options.response_format == "hocr":
+        return HTMLResponse(hocr(pages, system=context.model or ""))
+    answer = OcrAnswer(
+        model=context.model or "",
+        page_count=document.page_count,
+        pages=[json_page(each, has_words=options.words) for each in pages],
+        timing_ms=context.rounded_timings(),
+        warnings=list(choice.warnings),
+    )
+    unused = None if options.words else {"pages": {"__all__": {"lines": {"__all__": {"words"}}}}}
+    return JSONResponse(answer.model_dump(exclude=unused))

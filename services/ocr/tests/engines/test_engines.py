@@ -1,0 +1,101 @@
+"""Both libraries do the same with the same networks, each in the process that tests run in."""
+
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from services.ocr.crops import SearchSize, bucket_width_px, cut, search_picture
+from services.ocr.engines.options import EngineOptions
+from services.ocr.tests.conftest import draw_page
+
+TEXT = "Position 0.2 mm"
+
+looked_up = []
+"""Names and addresses that this process asked for while ``is_watching``."""
+is_watching = False
+
+
+def note_network(event, arguments):
+    if is_watching and event in ("socket.getaddrinfo", "socket.connect", "socket.gethostbyname"):
+        looked_up.append((event, arguments))
+
+
+sys.addaudithook(note_network)
+
+
+@pytest.fixture(scope="module", params=["rapid", "openvino", "paddle"])
+def engines(request, tmp_path_factory):
+    """A detector and a recogniser, loaded and warmed up."""
+    models_dir = str(tmp_path_factory.mktemp("models"))
+    # Imported here so that the other libraries are not loaded for a run of some tests.
+    if request.param == "paddle":
+        from services.ocr.engines.paddle import PaddleDetector as Detector
+        from services.ocr.engines.paddle import PaddleRecogniser as Recogniser
+    else:
+        from services.ocr.engines.rapid import RapidDetector as Detector
+        from services.ocr.engines.rapid import RapidRecogniser as Recogniser
+    runtime = "openvino" if request.param == "openvino" else "onnxruntime"
+    options = EngineOptions(models_dir=models_dir, device="cpu", threads=2, runtime=runtime)
+    pair = Detector(options), Recogniser(options)
+    with watched_network():
+        for engine in pair:
+            engine.load()
+            engine.warm_up()
+    yield pair
+    for engine in pair:
+        engine.close()
+
+
+@contextmanager
+def watched_network():
+    global is_watching
+    is_watching = True
+    try:
+        yield
+    finally:
+        is_watching = False
+
+
+def test_loading_asks_no_other_machine(engines):
+    assert looked_up == []
+
+
+def test_a_line_is_found_and_read(engines):
+    detector, recogniser = engines
+    page = np.asarray(draw_page([((40, 60), TEXT)], size=(704, 640)))
+    searched = search_picture(page, SearchSize())
+
+    (found,) = detector.run((), [searched])
+    crop = cut(page, found.polygons[0])
+    (reading,) = recogniser.run(("pp-ocrv6-small", bucket_width_px(crop)), [crop])
+
+    assert len(found.polygons) == 1
+    assert reading.text == TEXT
+    assert reading.confidence > 0.9
+    assert len(reading.positions) == len(TEXT)
+    assert (np.diff(reading.positions) > 0).all()
+
+
+def test_empty_picture_holds_nothing(engines):
+    detector, recogniser = engines
+    empty = np.full((320, 320, 3), 255, np.uint8)
+
+    (found,) = detector.run((), [empty])
+    (reading,) = recogniser.run(("pp-ocrv6-small", 64), [empty[:48, :48]])
+
+    assert found.polygons.shape == (0, 4, 2)
+    assert reading.text == ""
+
+
+def test_several_payloads_give_the_answers_of_each_alone(engines):
+    _, recogniser = engines
+    crops = [np.asarray(draw_page([((8, 4), f"Crop {n}")], size=(128, 40))) for n in range(3)]
+    key = ("pp-ocrv6-small", bucket_width_px(crops[0]))
+
+    together = recogniser.run(key, crops)
+
+    assert [each.text for each in together] == ["Crop 0", "Crop 1", "Crop 2"]
+    alone = [recogniser.run(key, [crop])[0] for crop in crops]
+    assert [each.confidence for each in together] == [each.confidence for each in alone]

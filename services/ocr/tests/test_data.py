@@ -1,0 +1,60 @@
+"""Real pictures with their truth, through the HTTP API."""
+
+import json
+
+import pytest
+
+from services.ocr.tests.conftest import ask, character_error_rate
+
+pytestmark = [pytest.mark.anyio, pytest.mark.data]
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("en_who_poster.png", 0.02),
+        ("en_paragraph.jpg", 0.02),
+        ("exif_rotated_zh.jpg", 0.0),
+        ("black_on_transparent_zh.png", 0.0),
+        ("white_on_transparent_zh.png", 0.2),  # one of five characters, 370 px high, is lost
+    ],
+)
+async def test_pictures_are_read_nearly_word_for_word(client, test_data, name, most):
+    truth = json.loads((test_data / "ocr" / "truth.json").read_text())[name]["lines"]
+
+    response = await ask(client, (test_data / "ocr" / name).read_bytes())
+
+    got = response.json()["pages"][0]["text"]
+    assert character_error_rate(" ".join(truth), got) <= most, got
+
+
+async def test_black_picture_holds_no_text(client, test_data):
+    response = await ask(client, (test_data / "ocr" / "blank_black.jpg").read_bytes())
+
+    assert response.json()["pages"][0]["lines"] == []
+
+
+REFUSED = {
+    "broken.png", "corrupted.heic", "decompression_bomb.gif", "decompression_bomb.ico",
+    "empty.heic", "lfs_pointer_best.pt", "truncated.heic",
+    "truncated_image.png", "truncated_jpeg.jpg", "zero_width.gif",
+}  # fmt: skip
+# PDFium sees through the loop in trailer_loop.pdf and finds a page of one point.
+READ = {
+    "RGBA_16__128x128.png", "RGB_16__128x128.png", "exif_typeerror.jpg", "hopper.webp",
+    "hopper_orientation_3.jpg", "hopper_orientation_6.jpg", "invalid-exif.jpg",
+    "p_trns_single.png", "trailer_loop.pdf", "pil_sample_cmyk.jpg", "transparent.png",
+}  # fmt: skip
+
+
+async def test_malformed_files_get_a_clear_answer(client, test_data):
+    status = {}
+    for path in sorted((test_data / "malformed").iterdir()):
+        response = await ask(client, path.read_bytes())
+        status[path.name] = response.status_code
+        assert response.status_code < 500, (path.name, response.text)
+        if response.status_code != 200:
+            assert response.json()["detail"]
+
+    assert {name for name in REFUSED if not 400 <= status[name] < 500} == set()
+    assert {name for name in READ if status[name] != 200} == set()
