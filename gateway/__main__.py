@@ -1,11 +1,16 @@
 """``python -m gateway``: run the gateway until it is told to stop."""
 
+import asyncio
+import contextlib
 import sys
+from collections.abc import Iterator
+from typing import Literal
 
 import uvicorn
 
-from gateway.app import build
+from gateway.app import Gateway, build
 from gateway.settings import GatewaySettings
+from shared.http import AsgiApp
 from shared.log import configure_logging
 from shared.settings import SettingsError
 
@@ -21,16 +26,49 @@ def main() -> int:
     configure_logging(
         "gateway", level=settings.log_level, style=settings.log_format, quiet=settings.quiet
     )
-    uvicorn.run(
-        gateway,
-        host=settings.host,
-        port=settings.port,
+    asyncio.run(serve(gateway))
+    return 0
+
+
+async def serve(gateway: Gateway) -> None:
+    """Serve the public and the admin listener until a signal ends the first."""
+    settings = gateway.settings
+    public = uvicorn.Server(_config(gateway, settings.host, settings.port, lifespan="on"))
+    if settings.admin_port == 0:
+        await public.serve()
+        return
+    admin = _SecondServer(
+        _config(gateway.admin, settings.admin_host, settings.admin_port, lifespan="off")
+    )
+    serving = asyncio.ensure_future(admin.serve())
+    try:
+        await public.serve()
+    finally:
+        admin.should_exit = True
+        await serving
+
+
+class _SecondServer(uvicorn.Server):
+    """A server that leaves signals to the first one and ends with it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _config(
+    app: AsgiApp, host: str, port: int, *, lifespan: Literal["on", "off"]
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        lifespan=lifespan,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=30,
     )
-    return 0
 
 
 if __name__ == "__main__":

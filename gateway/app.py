@@ -10,18 +10,23 @@ from collections.abc import AsyncIterator
 
 from prometheus_client import CollectorRegistry
 
+from gateway.admin import build_admin
 from gateway.aiohttp_client import AiohttpClient
 from gateway.attempts import Attempts
 from gateway.body_store import StoreLimits
 from gateway.control_plane import build_control_plane
 from gateway.data_plane import DataPlane, DataPlaneOptions
+from gateway.database import Database
 from gateway.discovery import DnsFollower, parse_upstreams
 from gateway.health import ProbeOptions
 from gateway.metrics import GatewayMetrics
+from gateway.registrations import Registrations
 from gateway.registry import Registry
 from gateway.routing_table import WrongMethod
+from gateway.same_machine import SameMachineOnly
 from gateway.selection import Selector
 from gateway.settings import GatewaySettings
+from gateway.splits import Splits
 from shared.http import (
     AsgiApp,
     Message,
@@ -62,11 +67,19 @@ class Gateway:
             for name, value in settings.upstreams.items()
             for address in parse_upstreams(name, value)
         ]
-        control = build_control_plane(self.registry, self.metrics, VERSION)
-        self._control: AsgiApp = RequestLayer(
-            control, metrics=self.metrics.http, limits={}, default_limits=CONTROL_LIMITS
-        )
+        self._database = Database(settings.state_dir / "gateway.sqlite")
+        self.splits = Splits(self._database)
+        self._registrations = Registrations(self.registry, self._database)
+        control = build_control_plane(self.registry, self.splits, self.metrics, VERSION)
+        self._control: AsgiApp = self._layered(control)
+        admin = build_admin(self.registry, self.splits, self._registrations, self._token)
+        self.admin: AsgiApp = SameMachineOnly(self._layered(admin))
         self._data: DataPlane | None = None
+
+    def _layered(self, app: AsgiApp) -> RequestLayer:
+        return RequestLayer(
+            app, metrics=self.metrics.http, limits={}, default_limits=CONTROL_LIMITS
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI event stream."""
@@ -103,10 +116,12 @@ class Gateway:
         client = AiohttpClient(
             connect_timeout_s=settings.connect_timeout_s, keepalive_s=settings.keepalive_s
         )
-        attempts = Attempts(
-            self.registry, client, Selector(settings.hold_s), self.metrics, token=self._token
-        )
+        selector = Selector(self.splits, settings.hold_s)
+        attempts = Attempts(self.registry, client, selector, self.metrics, token=self._token)
         self._data = DataPlane(attempts, self.metrics, _data_plane_options(settings))
+        await self._database.open()
+        await self.splits.load()
+        await self._registrations.load()
         followers = self._begin_discovery()
         await self.registry.start()
         try:
@@ -116,6 +131,7 @@ class Gateway:
                 follower.cancel()
             await self.registry.stop()
             await client.close()
+            await self._database.close()
 
     def _begin_discovery(self) -> list[asyncio.Task[None]]:
         followers = []

@@ -27,7 +27,7 @@ from gateway.upstream import (
     UpstreamResponse,
 )
 from shared.errors import UpstreamBroken
-from shared.http import PROBLEM_TYPE
+from shared.http import PROBLEM_TYPE, header
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +65,11 @@ class Attempts:
         """
         service = self._registry.services[exchange.route.service]
         self._budgets[service.name].deposit()
+        pin = header(exchange.scope, b"x-service-version")
         tried: set[str] = set()
         tally = Tally()
         while True:
-            replica = await self._selector.select(service, tried)
+            replica = await self._selector.select(service, tried, pin)
             tried.add(replica.id)
             failure = await self._attempt(exchange, body, replica)
             if failure is None:

@@ -12,16 +12,20 @@ from gateway import docs, listing, openapi, problems
 from gateway.metrics import GatewayMetrics
 from gateway.registry import Registry
 from gateway.replica import ReplicaState
+from gateway.splits import Splits
 from shared.errors import NotFound, NotReady
 from shared.metrics import CONTENT_TYPE
 
 router = APIRouter()
 
 
-def build_control_plane(registry: Registry, metrics: GatewayMetrics, version: str) -> FastAPI:
+def build_control_plane(
+    registry: Registry, splits: Splits, metrics: GatewayMetrics, version: str
+) -> FastAPI:
     """The application for every path that is the gateway's own."""
     app = FastAPI(title="Gantry", version=version, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.registry = registry
+    app.state.splits = splits
     app.state.metrics = metrics
     app.state.documents = {}
     app.state.created = int(time.time())
@@ -109,7 +113,13 @@ async def list_services(request: Request) -> dict[str, Any]:
     """Show each service with its replicas, versions, devices and load."""
     registry: Registry = request.app.state.registry
     now = asyncio.get_running_loop().time()
-    return {"services": [listing.service_entry(each, now) for each in registry.services.values()]}
+    splits: Splits = request.app.state.splits
+    return {
+        "services": [
+            listing.service_entry(each, splits.weights(each.name), now)
+            for each in registry.services.values()
+        ]
+    }
 
 
 _last = APIRouter()

@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway.replica import Replica
 from gateway.service import Service
+from gateway.splits import Weights
 
 Entry = dict[str, Any]
 
@@ -55,11 +56,12 @@ def _model_status(replica: Replica, model: Entry) -> str:
     return "unreachable"
 
 
-def service_entry(service: Service, now: float) -> Entry:
+def service_entry(service: Service, weights: Weights | None, now: float) -> Entry:
     """The live state of one service.
 
     Args:
         service: the service.
+        weights: of its versions, if a split is in force.
         now: loop time, in s.
     """
     ready = len(service.ready_replicas)
@@ -68,13 +70,14 @@ def service_entry(service: Service, now: float) -> Entry:
         "status": _service_status(service),
         "reason": None if ready else service.why_not_ready(),
         "replicas_ready": ready,
-        "versions": sorted(service.infos),
+        "versions": sorted({each.version for each in service.replicas.values()} - {None}),
+        "weights": dict(weights) if weights is not None else None,
         "paths": [
             {"path": offer.path, "method": offer.method}
             for offer in {(each.path, each.method): each for each in service.offers()}.values()
         ],
         "in_flight": sum(replica.in_flight for replica in service.replicas.values()),
-        "replicas": [_replica_entry(replica, now) for replica in service.replicas.values()],
+        "replicas": [replica_entry(replica, now) for replica in service.replicas.values()],
     }
 
 
@@ -85,7 +88,8 @@ def _service_status(service: Service) -> str:
     return "ready" if ready == len(service.replicas) else "partial"
 
 
-def _replica_entry(replica: Replica, now: float) -> Entry:
+def replica_entry(replica: Replica, now: float) -> Entry:
+    """The live state of one replica; ``now`` as above."""
     readiness = replica.readiness
     return {
         "id": replica.id,
@@ -93,6 +97,8 @@ def _replica_entry(replica: Replica, now: float) -> Entry:
         "version": replica.version,
         "state": replica.state.value,
         "reason": replica.reason,
+        "duty": replica.duty.value,
+        "ejected": not replica.outlier.is_available(now),
         "in_flight": replica.in_flight,
         "queue_items": readiness.queue.items if readiness else None,
         "predicted_wait_ms": readiness.queue.predicted_wait_ms if readiness else None,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import httpx
 
 from gateway.health import ProbeOptions, Prober, probe_client
-from gateway.replica import Replica, ReplicaState
+from gateway.replica import Duty, Replica, ReplicaState
 from gateway.routing_table import Route, RoutingTable
 from gateway.service import Service
 
@@ -57,10 +57,10 @@ class Registry:
         for service in self.services.values():
             yield from service.replicas.values()
 
-    def add_replica(self, service_name: str, url: str) -> Replica:
+    def add_replica(self, service_name: str, url: str, duty: Duty = Duty.ACTIVE) -> Replica:
         """Add a replica, or return the one that has this address."""
         service = self.services.setdefault(service_name, Service(service_name))
-        replica = Replica(service_name, url.rstrip("/"))
+        replica = Replica(service_name, url.rstrip("/"), duty)
         known = service.replicas.get(replica.id)
         if known is not None:
             return known
@@ -68,6 +68,13 @@ class Registry:
         self._watch(replica)
         service.changed.notify()
         return replica
+
+    def set_duty(self, replica: Replica, duty: Duty) -> None:
+        """Say what is wanted of a replica; it holds from the next request on."""
+        if replica.duty is not duty:
+            log.info("%s at %s is to be %s", replica.service, replica.url, duty)
+            replica.duty = duty
+            self._changed(replica)
 
     def remove_replica(self, replica: Replica) -> None:
         """Forget a replica; requests that it is answering are left to end."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from enum import StrEnum
 
+from gateway.changed import Changed
 from gateway.ejection import OutlierState
 from gateway.service_info import Readiness, ServiceInfo
 
@@ -18,6 +19,14 @@ class ReplicaState(StrEnum):
     NOT_READY = "not_ready"  # answers, but takes no work: loading, draining or failed
     DOWN = "down"  # refuses connections
     HUNG = "hung"  # accepts connections and does not answer
+
+
+class Duty(StrEnum):
+    """What the operator wants of a replica."""
+
+    ACTIVE = "active"
+    STANDBY = "standby"  # is probed and warm, gets no traffic yet
+    DRAINING = "draining"  # gets no new request and ends those it has
 
 
 class Attempt:
@@ -45,16 +54,18 @@ class Attempt:
 class Replica:
     """State of one replica; changed by the prober and the data plane, on the event loop."""
 
-    def __init__(self, service: str, url: str) -> None:
+    def __init__(self, service: str, url: str, duty: Duty = Duty.ACTIVE) -> None:
         """Know a replica that has not been probed.
 
         Args:
             service: name of the service it belongs to.
             url: its base address, without a slash at the end.
+            duty: what is wanted of it.
         """
         self.service = service
         self.url = url
         self.id = hashlib.sha256(f"{service} {url}".encode()).hexdigest()[:12]
+        self.duty = duty
         self.state = ReplicaState.UNKNOWN
         self.reason: str | None = "not probed yet"  # why it is not ready
         self.info: ServiceInfo | None = None  # the last one known
@@ -65,6 +76,7 @@ class Replica:
         self.failed_probes = 0
         self.outlier = OutlierState()
         self._attempts: set[Attempt] = set()
+        self.idle = Changed()  # it has ended its last request
         self.probe_now = asyncio.Event()  # wakes its prober
 
     @property
@@ -74,8 +86,13 @@ class Replica:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it takes work."""
+        """Whether it says that it can take work."""
         return self.state is ReplicaState.READY
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether new requests may go to it."""
+        return self.is_ready and self.duty is Duty.ACTIVE
 
     @property
     def load(self) -> float:
@@ -116,6 +133,8 @@ class Replica:
             yield attempt
         finally:
             self.in_flight -= 1
+            if self.in_flight == 0:
+                self.idle.notify()
             self._attempts.discard(attempt)
             if is_trial:
                 self.outlier.end_trial()

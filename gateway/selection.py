@@ -10,31 +10,39 @@ from collections.abc import Collection
 
 from gateway.balancer import choose
 from gateway.ejection import available
-from gateway.replica import Replica, ReplicaState
+from gateway.replica import Duty, Replica, ReplicaState
 from gateway.service import Service
-from shared.errors import NotReady
+from gateway.splits import Splits, draw
+from shared.errors import NotFound, NotReady
 
 
 class Selector:
     """Chooses among the replicas of a service."""
 
-    def __init__(self, hold_s: float) -> None:
+    def __init__(self, splits: Splits, hold_s: float) -> None:
         """Hold requests for at most ``hold_s`` after a service was last ready."""
+        self._splits = splits
         self._hold_s = hold_s
 
-    async def select(self, service: Service, tried: Collection[str]) -> Replica:
+    async def select(
+        self, service: Service, tried: Collection[str], pin: str | None = None
+    ) -> Replica:
         """The replica for the next attempt.
 
         Args:
             service: whose replica is wanted.
             tried: ids that this request has tried; taken again only when no other is ready.
+            pin: the version that the client insists on; otherwise the split decides.
 
         Raises:
+            NotFound: no replica has the version.
             NotReady: none takes work and none is expected back in time.
         """
         loop = asyncio.get_running_loop()
+        if pin is not None:
+            _check_version(service, pin)
         while True:
-            ready = service.ready_replicas
+            ready = self._candidates(service, pin)
             if ready:
                 return _best(ready, tried, loop.time())
             wait_s = self._expected_within_s(service, loop.time())
@@ -48,6 +56,12 @@ class Selector:
             except TimeoutError:
                 continue
 
+    def _candidates(self, service: Service, pin: str | None) -> list[Replica]:
+        ready = service.ready_replicas
+        if pin is not None:
+            return [replica for replica in ready if replica.version == pin]
+        return draw(ready, self._splits.weights(service.name))
+
     def has_other(self, service: Service, tried: Collection[str]) -> bool:
         """Whether a replica that this request has not tried takes work."""
         return any(replica.id not in tried for replica in service.ready_replicas)
@@ -55,6 +69,13 @@ class Selector:
     def _expected_within_s(self, service: Service, now: float) -> float:
         seen = [each.last_ready for each in service.replicas.values() if each.last_ready]
         return max(seen) + self._hold_s - now if seen else 0.0
+
+
+def _check_version(service: Service, version: str) -> None:
+    versions = {replica.version for replica in service.replicas.values()} - {None}
+    if version not in versions:
+        known = ", ".join(sorted(str(each) for each in versions)) or "none"
+        raise NotFound(f"{service.name} has no version {version!r}; running: {known}")
 
 
 def _best(ready: list[Replica], tried: Collection[str], now: float) -> Replica:
@@ -66,6 +87,7 @@ def _best(ready: list[Replica], tried: Collection[str], now: float) -> Replica:
 
 def _one_that_answers(service: Service) -> Replica:
     for replica in service.replicas.values():
-        if replica.state is ReplicaState.NOT_READY and replica.failed_probes == 0:
+        answers = replica.state is ReplicaState.NOT_READY and replica.failed_probes == 0
+        if answers and replica.duty is Duty.ACTIVE:
             return replica
     raise NotReady(service.why_not_ready(), retry_after_s=5)

@@ -23,7 +23,7 @@ class Service:
     @property
     def ready_replicas(self) -> list[Replica]:
         """Replicas that take work."""
-        return [replica for replica in self.replicas.values() if replica.is_ready]
+        return [replica for replica in self.replicas.values() if replica.takes_work]
 
     def learn(self, info: ServiceInfo) -> bool:
         """Remember what a replica told.

@@ -19,6 +19,13 @@ class GatewaySettings(ProcessSettings):
     port: int = Field(
         8080, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one."
     )
+    admin_host: str = Field("127.0.0.1", description="Address of the admin listener.")
+    admin_port: int = Field(
+        8081, ge=0, le=65535, description="TCP port of the admin listener; 0 turns it off."
+    )
+    state_dir: Path = Field(
+        Path("var/gateway"), description="Folder of the database: keys, splits, jobs."
+    )
     upstreams: dict[ServiceName, str] = Field(
         default_factory=dict,
         description="Addresses of a service's replicas, as GATEWAY_UPSTREAMS__<NAME>: "

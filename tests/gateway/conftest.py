@@ -2,6 +2,8 @@
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -24,6 +26,7 @@ async def wait_until(service, condition):
 async def serving(*apps, ready=True, **settings):
     """Serve each application, put a gateway before them, and yield (gateway, client, urls)."""
     async with AsyncExitStack() as stack:
+        settings.setdefault("state_dir", Path(stack.enter_context(TemporaryDirectory())))
         urls = [await stack.enter_async_context(running_server(app)) for app in apps]
         upstreams = {}
         for app, url in zip(apps, urls, strict=True):
@@ -44,6 +47,19 @@ async def serving(*apps, ready=True, **settings):
 def gateway_over():
     """``serving`` as a fixture, so that tests need no import of this file."""
     return serving
+
+
+@asynccontextmanager
+async def admin_of(gateway):
+    """A client of the gateway's admin listener."""
+    transport = httpx.ASGITransport(app=gateway.admin)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8081") as client:
+        yield client
+
+
+@pytest.fixture
+def admin_over():
+    return admin_of
 
 
 @pytest.fixture

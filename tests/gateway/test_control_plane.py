@@ -1,9 +1,5 @@
-import httpx
 import pytest
 
-from gateway.app import build
-from gateway.settings import GatewaySettings
-from shared.testing import running_server
 from tests.gateway.upstream import Upstream, offered
 from tests.shared import echo
 
@@ -52,11 +48,8 @@ async def test_readyz_tells_each_service_and_why_it_is_not_ready(gateway_over):
     assert "refuses connections" in answer.json()["services"]["ocr"]["reason"]
 
 
-async def test_livez_answers_without_any_service():
-    async with (
-        running_server(build(GatewaySettings())) as base,
-        httpx.AsyncClient(base_url=base) as client,
-    ):
+async def test_livez_answers_without_any_service(gateway_over):
+    async with gateway_over() as (_, client, _urls):
         assert (await client.get("/livez")).json() == {"status": "ok"}
 
 

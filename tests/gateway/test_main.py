@@ -1,0 +1,51 @@
+import asyncio
+import os
+import signal
+import socket
+import sys
+from contextlib import asynccontextmanager
+
+import httpx
+
+
+def free_ports(count):
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+@asynccontextmanager
+async def gateway_process(tmp_path, **variables):
+    port, admin_port = free_ports(2)
+    environment = {
+        **os.environ, "GATEWAY_PORT": str(port), "GATEWAY_ADMIN_PORT": str(admin_port),
+        "GATEWAY_STATE_DIR": str(tmp_path), **variables,
+    }  # fmt: skip
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield child, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin_port}"
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
+
+
+async def answer_of(url):
+    """The first answer of a process that is starting."""
+    transport = httpx.AsyncHTTPTransport(retries=50)  # connection attempts, with back-off
+    async with asyncio.timeout(60), httpx.AsyncClient(transport=transport) as client:
+        return await client.get(url)
+
+
+async def test_process_serves_both_listeners_and_ends_on_sigterm(tmp_path):
+    async with gateway_process(tmp_path) as (child, public, admin):
+        assert (await answer_of(f"{public}/livez")).status_code == 200
+        assert (await answer_of(f"{admin}/admin/services")).json() == []
+
+        child.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            assert await child.wait() in (0, -signal.SIGTERM)
