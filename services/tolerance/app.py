@@ -43,7 +43,7 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
     settings = settings or ToleranceSettings.from_environment()
     registry = CollectorRegistry()
     host = EngineHost(
-        InlineLane(engine or _build_engine(settings)),
+        InlineLane(engine or build_engine(settings)),
         BatchLimits(
             max_batch_size=settings.max_batch_size,
             max_weight=settings.max_batch_rows,
@@ -90,7 +90,8 @@ def find_bundle(settings: ToleranceSettings) -> Bundle:
     return bundle
 
 
-def _build_engine(settings: ToleranceSettings) -> Engine:
+def build_engine(settings: ToleranceSettings) -> Engine:
+    """Build the engine of the model that the settings name; nothing is loaded yet."""
     from services.tolerance.engine import ToleranceEngine  # xgboost is needed only here
 
     return ToleranceEngine(

@@ -3,7 +3,7 @@
 model.ubj       XGBoost booster (read by the engine only)
 card.json       name, version, columns, sha256 of the other files, measured quality
 domain.json     the region of the training data
-intervals.json  calibration scores per process
+intervals.json  calibration scores per process and characteristic
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.tolerance.cases import Category
 from services.tolerance.domain import ProcessDomain, parse_domain
 
 MODEL_FILE = "model.ubj"
@@ -24,7 +25,7 @@ DIGESTED_FILES = (MODEL_FILE, DOMAIN_FILE, INTERVALS_FILE)
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Ascending ln(actual / predicted) of one process, for the model and for the rule."""
+    """Ascending ln(actual / predicted) of one category, for the model and for the rule."""
 
     model: tuple[float, ...]
     rule: tuple[float, ...]
@@ -40,7 +41,7 @@ class Bundle:
     version: str
     columns: tuple[str, ...]
     domain: dict[str, ProcessDomain]
-    calibration: dict[str, Calibration]
+    calibration: dict[Category, Calibration]
     golden_rows: tuple[tuple[float, ...], ...]  # (n, n_columns) inputs with known output
     golden_log_values: tuple[float, ...]  # (n,) what the model gave for them when trained
     card: Mapping[str, Any]
@@ -74,10 +75,10 @@ def read_bundle(folder: Path) -> Bundle:
         columns=tuple(card["columns"]),
         domain=parse_domain(json.loads(contents[DOMAIN_FILE])),
         calibration={
-            process: Calibration(
+            (scores["process"], scores["characteristic"]): Calibration(
                 model=tuple(scores["model"]), rule=tuple(scores["rule"]), origin=scores["origin"]
             )
-            for process, scores in intervals["processes"].items()
+            for scores in intervals["categories"]
         },
         golden_rows=tuple(map(tuple, card["golden"]["rows"])),
         golden_log_values=tuple(card["golden"]["log_values"]),

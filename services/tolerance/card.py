@@ -20,10 +20,11 @@ from services.tolerance.bundle import (
     MODEL_FILE,
     Calibration,
 )
+from services.tolerance.cases import Category
 from services.tolerance.evaluation import (
     REPORTED_LEVELS,
+    CategoryReport,
     Errors,
-    ProcessReport,
     PublishedResult,
 )
 from services.tolerance.generator import Sample
@@ -39,7 +40,7 @@ class ModelReport:
     catalog_version: str
     columns: tuple[str, ...]
     training: dict[str, Any]  # rows, seeds, parameters, library version
-    processes: list[ProcessReport]  # on fresh synthetic rows, or measured ones where they exist
+    categories: list[CategoryReport]  # on fresh synthetic rows, or measured ones where they exist
     published: list[PublishedResult]
     golden: dict[str, Any]  # rows of input and their log_values, for the check at every start
     measured: Errors | None  # on held-out measurements
@@ -50,7 +51,7 @@ def write_bundle(
     *,
     report: ModelReport,
     samples: Sequence[Sample],
-    calibration: Mapping[str, Calibration],
+    calibration: Mapping[Category, Calibration],
 ) -> None:
     """Write everything but the weights.
 
@@ -58,18 +59,20 @@ def write_bundle(
         folder: holds the weights already.
         report: for the card.
         samples: training data, from which the domain follows.
-        calibration: scores per process.
+        calibration: scores per process and characteristic.
     """
     _write_json(folder / DOMAIN_FILE, {"processes": _domain(samples)})
-    intervals = {
-        process: {
+    intervals = [
+        {
+            "process": process,
+            "characteristic": characteristic,
             "origin": scores.origin,
             "model": [round(score, 4) for score in scores.model],
             "rule": [round(score, 4) for score in scores.rule],
         }
-        for process, scores in calibration.items()
-    }
-    _write_json(folder / INTERVALS_FILE, {"processes": intervals}, indent=None)
+        for (process, characteristic), scores in calibration.items()
+    ]
+    _write_json(folder / INTERVALS_FILE, {"categories": intervals}, indent=None)
     digests = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in DIGESTED_FILES
     }
@@ -84,7 +87,7 @@ def write_bundle(
         "golden": report.golden,
         "training": report.training,
         "measured": asdict(report.measured) if report.measured else None,
-        "processes": [asdict(process) for process in report.processes],
+        "categories": [asdict(category) for category in report.categories],
         "published": [asdict(result) for result in report.published],
     }
     _write_json(folder / CARD_FILE, card)
@@ -140,20 +143,20 @@ def _model_card(report: ModelReport, version: str, digests: Mapping[str, str]) -
         "",
         *(f"- {result.label} ({result.kind}): {result.source}" for result in report.published),
         "",
-        "## Held-out rows per process",
+        "## Held-out rows per process and characteristic",
         "",
         "Error is exp(mean |ln(actual / predicted)|): 1.3 means typically off by 30 %. Coverage is "
         "the share of rows inside the interval of that level.",
         "",
         *_table_head(
-            "process",
+            "process, characteristic",
             "rows from",
             "error",
             "error of the baseline",
             *(f"{level:.0%}" for level in REPORTED_LEVELS),
             "90 % interval",
         ),
-        *(_process_row(process) for process in report.processes),
+        *(_category_row(category) for category in report.categories),
         "",
     ]
     return "\n".join(lines)
@@ -196,10 +199,11 @@ def _published_row(result: PublishedResult) -> str:
     )
 
 
-def _process_row(process: ProcessReport) -> str:
-    shares = " | ".join(f"{share:.1%}" for share in process.coverage.values())
-    low, high = process.interval_factors
+def _category_row(category: CategoryReport) -> str:
+    shares = " | ".join(f"{share:.1%}" for share in category.coverage.values())
+    low, high = category.interval_factors
     return (
-        f"| {process.process} | {process.origin} | {_factor(process.errors.model)} | "
-        f"{_factor(process.errors.baseline)} | {shares} | x{low:.2f} to x{high:.2f} |"
+        f"| {category.process}, {category.characteristic} | {category.origin} | "
+        f"{_factor(category.errors.model)} | {_factor(category.errors.baseline)} | {shares} | "
+        f"x{low:.2f} to x{high:.2f} |"
     )

@@ -12,6 +12,7 @@ from services.tolerance.iso286 import Iso286Tables
 from services.tolerance.parts import Dimensions
 
 CaseKey = tuple[str, str, str, str]
+Category = tuple[str, str]  # (process, characteristic): what an interval is calibrated for
 
 # Columns 0-2 change with the part, the rest with the case. ``+1`` columns are held monotone.
 SIZE_COLUMNS = ("size_mm", "slenderness", "thinness")
@@ -44,6 +45,11 @@ class Case:
     grade_mm: tuple[float, ...]  # IT of ``grade`` per size step
     standard: str
     columns: tuple[float, ...]  # constant model columns, after SIZE_COLUMNS
+
+    @property
+    def category(self) -> Category:
+        """Return the process and the characteristic."""
+        return (self.process, self.characteristic)
 
     def it_mm(self, size_mm: float) -> float:
         """Return the tolerance of the typical grade at a size of at most 3150 mm."""
@@ -100,7 +106,14 @@ def measure(feature: str, characteristic: str, dimensions: Dimensions) -> Geomet
     return Geometry(diameter_mm, reach_mm / diameter_mm, 0.0)
 
 
-# What must be given, and which optional dimension sharpens the answer.
+# Dimensions that describe a feature; others are not used, and answers say so.
+FEATURE_DIMENSIONS = {
+    "plane": frozenset({"length", "width", "diameter", "thickness"}),
+    "cylinder": frozenset({"diameter", "length", "location_x", "location_y"}),
+    "hole": frozenset({"diameter", "depth", "location_x", "location_y"}),
+    "pattern": frozenset({"diameter", "depth", "location_x", "location_y"}),
+}
+# What must be given.
 REQUIRED_DIMENSIONS = {
     "flatness": "length, width or diameter",
     "cylindricity": "diameter",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.tolerance.bundle import Calibration
-from services.tolerance.cases import Case, CaseKey, measure
+from services.tolerance.cases import Case, CaseKey, Category, measure
 from services.tolerance.catalog import Catalog
 from services.tolerance.generator import Sample
 from services.tolerance.intervals import interval_factors
@@ -40,10 +40,11 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class ProcessReport:
-    """Quality of one process on held-out rows."""
+class CategoryReport:
+    """Quality of one process and characteristic on held-out rows."""
 
     process: str
+    characteristic: str
     origin: str  # synthetic | measured
     errors: Errors
     coverage: dict[float, float]  # confidence level -> share of rows inside
@@ -109,35 +110,40 @@ def measure_errors(
     )
 
 
-def report_processes(
+def report_categories(
     catalog: Catalog,
     samples: Sequence[Sample],
     log_values: FloatArray,
-    calibration: Mapping[str, Calibration],
-) -> list[ProcessReport]:
-    """Report error and coverage of every process that has samples."""
-    names = np.array([sample.case.process for sample in samples])
+    calibration: Mapping[Category, Calibration],
+) -> list[CategoryReport]:
+    """Report error and coverage of every process and characteristic that has samples."""
     reports = []
-    for process in catalog.processes:
-        chosen = np.flatnonzero(names == process)
-        if not len(chosen):
-            continue
+    for category, chosen in rows_by_category(samples).items():
         own = [samples[index] for index in chosen]
         ratios = log_ratios(own, log_values[chosen])
-        factors = interval_factors(calibration[process].model, 0.9)
+        scores = calibration[category]
+        factors = interval_factors(scores.model, 0.9)
         reports.append(
-            ProcessReport(
-                process=process,
-                origin=calibration[process].origin,
+            CategoryReport(
+                process=category[0],
+                characteristic=category[1],
+                origin=scores.origin,
                 errors=measure_errors(catalog, own, log_values[chosen]),
                 coverage={
-                    level: coverage(calibration[process].model, ratios, level)
-                    for level in REPORTED_LEVELS
+                    level: coverage(scores.model, ratios, level) for level in REPORTED_LEVELS
                 },
                 interval_factors=(factors.low, factors.high),
             )
         )
     return reports
+
+
+def rows_by_category(samples: Sequence[Sample]) -> dict[Category, list[int]]:
+    """Index the samples of every process and characteristic, in order of appearance."""
+    rows: dict[Category, list[int]] = {}
+    for index, sample in enumerate(samples):
+        rows.setdefault(sample.case.category, []).append(index)
+    return rows
 
 
 def coverage(scores: Sequence[float], ratios: FloatArray, confidence_level: float) -> float:
@@ -182,13 +188,13 @@ def read_published(lines: Iterable[str], cases: Mapping[CaseKey, Case]) -> list[
 def compare_published(
     published: Sequence[PublishedValue],
     log_values: FloatArray,
-    calibration: Mapping[str, Calibration],
+    calibration: Mapping[Category, Calibration],
     reference_cpk: float,
 ) -> list[PublishedResult]:
     """Set predictions at the reference capability beside the published values."""
     results = []
     for value, log_value in zip(published, log_values, strict=True):
-        factors = interval_factors(calibration[value.case.process].model, 0.9)
+        factors = interval_factors(calibration[value.case.category].model, 0.9)
         predicted_mm = exp(float(log_value))
         case = value.case
         capability_mm = None

@@ -13,7 +13,7 @@ from math import exp, log
 import numpy as np
 from numpy.typing import NDArray
 
-from services.tolerance.cases import Case, CaseKey, Geometry
+from services.tolerance.cases import Case, CaseKey, Category, Geometry
 from services.tolerance.catalog import Catalog, Process
 from services.tolerance.iso286 import Iso286Tables, grade_um
 from services.tolerance.rules import apply_rule
@@ -38,48 +38,54 @@ def generate(
     tables: Iso286Tables,
     cases: Mapping[CaseKey, Case],
     *,
-    rows_per_process: int,
+    rows_per_category: int,
     seed: int,
 ) -> Iterator[Sample]:
-    """Draw the same number of parts for every process, in the catalog's order.
+    """Draw the same number of parts for every process and characteristic, in the catalog's order.
 
     Args:
         catalog: rules, materials and processes.
         tables: ISO 286-1.
         cases: every answerable combination.
-        rows_per_process: parts drawn for each process.
+        rows_per_category: parts drawn for each characteristic of each process.
         seed: the same seed gives the same parts.
     """
     for number, name in enumerate(catalog.processes):
         rng = np.random.default_rng([seed, number])
-        drawer = _ProcessDrawer(catalog, tables, cases, name)
-        for _ in range(rows_per_process):
-            yield drawer.draw(rng)
+        for characteristic in catalog.characteristics:
+            drawer = _Drawer(catalog, tables, cases, (name, characteristic))
+            if drawer.can_draw:
+                for _ in range(rows_per_category):
+                    yield drawer.draw(rng)
 
 
-class _ProcessDrawer:
-    """Draws parts of one process; the tables that it needs are prepared once."""
+class _Drawer:
+    """Draws parts of one category; the tables that it needs are prepared once."""
 
     def __init__(
         self,
         catalog: Catalog,
         tables: Iso286Tables,
         cases: Mapping[CaseKey, Case],
-        process_name: str,
+        category: Category,
     ) -> None:
         self._catalog = catalog
         self._tables = tables
-        self._process = catalog.processes[process_name]
-        self._cases = _cases_by_characteristic(catalog, cases, process_name)
+        self._process = catalog.processes[category[0]]
+        self._groups = _usual_cases(cases, category)
         self._grades, self._grade_edges = _grade_distribution(catalog, self._process)
         self._accuracies = tuple(catalog.accuracy_weights)
         self._accuracy_edges = _interior_edges(list(catalog.accuracy_weights.values()))
 
+    @property
+    def can_draw(self) -> bool:
+        """Return whether the process can be asked for the characteristic at all."""
+        return bool(self._groups)
+
     def draw(self, rng: np.random.Generator) -> Sample:
         """Draw one part: what it is, how big, and how well its shop works."""
-        groups = self._cases
-        family_groups = groups[int(rng.integers(len(groups)))]
-        case = family_groups[int(rng.integers(len(family_groups)))]
+        group = self._groups[int(rng.integers(len(self._groups)))]
+        case = group[int(rng.integers(len(group)))]
         geometry = self._draw_geometry(rng, case)
         grade = self._grades[int(np.searchsorted(self._grade_edges, rng.random(), "right"))]
         accuracy = self._accuracies[
@@ -110,15 +116,12 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return min(high, exp(rng.uniform(log(low), log(high))))
 
 
-def _cases_by_characteristic(
-    catalog: Catalog, cases: Mapping[CaseKey, Case], process_name: str
-) -> list[list[Case]]:
-    """Group the usual cases so that each (characteristic, feature, family) is equally likely."""
-    groups: dict[tuple[str, str, str], list[Case]] = {}
+def _usual_cases(cases: Mapping[CaseKey, Case], category: Category) -> list[list[Case]]:
+    """Group a category's usual cases, so that each feature and family is equally likely."""
+    groups: dict[tuple[str, str], list[Case]] = {}
     for case in cases.values():
-        if case.process == process_name and case.is_usual:
-            key = (case.characteristic, case.feature, case.family)
-            groups.setdefault(key, []).append(case)
+        if case.category == category and case.is_usual:
+            groups.setdefault((case.feature, case.family), []).append(case)
     return list(groups.values())
 
 

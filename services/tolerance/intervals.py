@@ -1,9 +1,9 @@
-"""Split-conformal intervals, one calibration per process (Mondrian categories).
+"""Split-conformal intervals, one calibration per process and characteristic (Mondrian categories).
 
-The scores of a process are ln(actual / predicted) on data that the model has not seen. With m
+The scores of a category are ln(actual / predicted) on data that the model has not seen. With m
 sorted scores the k-th is a conservative k/(m+1) quantile for one more exchangeable part
 (Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World, 2005), so an interval between
-two of them covers at least the asked share in every process, not only on average.
+two of them covers at least the asked share in every category, not only on average.
 """
 
 from bisect import bisect_right
@@ -52,16 +52,11 @@ def compress_scores(scores: Sequence[float]) -> list[float]:
     """Keep at most ``STORED_QUANTILES`` order statistics that still stand for k/(m+1).
 
     Args:
-        scores: any order; longer lists must have a length of (STORED_QUANTILES + 1) n - 1, so
-            that every kept score is an exact order statistic.
-
-    Raises:
-        ValueError: the length does not fit.
+        scores: in random order; of a longer list the last few are left out, so that every kept
+            score is an exact order statistic of the rest.
     """
-    ordered = sorted(scores)
-    if len(ordered) <= STORED_QUANTILES:
-        return ordered
-    step, rest = divmod(len(ordered) + 1, STORED_QUANTILES + 1)
-    if rest:
-        raise ValueError(f"{len(ordered)} scores; expected a multiple of 1000 less one")
-    return ordered[step - 1 :: step]
+    block = STORED_QUANTILES + 1
+    if len(scores) < block:
+        return sorted(scores)
+    step = (len(scores) + 1) // block
+    return sorted(scores[: step * block - 1])[step - 1 :: step]

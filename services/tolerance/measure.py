@@ -12,14 +12,14 @@ from functools import partial
 from timeit import Timer
 
 from services.tolerance.answering import PredictAnswer
-from services.tolerance.app import find_bundle
+from services.tolerance.app import build_engine, find_bundle
 from services.tolerance.asks import Ask
 from services.tolerance.bundle import Bundle
 from services.tolerance.data_files import load_catalog, load_iso286
-from services.tolerance.engine import ToleranceEngine
 from services.tolerance.fast_route import decode_request, encode_answer
 from services.tolerance.predict import answer, build_knowledge, model_input, prepare
 from services.tolerance.settings import ToleranceSettings
+from shared.engine import Engine
 
 REPETITIONS = 5
 ROWS = (1, 32, 1000)
@@ -33,7 +33,7 @@ def main() -> None:
     """Measure and print one line per step."""
     settings = ToleranceSettings.from_environment()
     bundle = find_bundle(settings)
-    engine = ToleranceEngine(lambda: bundle, device=settings.device, threads=settings.threads)
+    engine = build_engine(settings)
     info = engine.load()
     sys.stdout.write(
         f"{info.model} {bundle.version} on {info.device}, {settings.threads} thread(s); "
@@ -43,7 +43,7 @@ def main() -> None:
         sys.stdout.write(f"{name:<32}{duration_us:>10.1f} us\n")
 
 
-def _steps(engine: ToleranceEngine, bundle: Bundle) -> Iterator[tuple[str, float]]:
+def _steps(engine: Engine, bundle: Bundle) -> Iterator[tuple[str, float]]:
     knowledge = build_knowledge(load_catalog(), load_iso286())
     request = decode_request(BODY)
     rows = prepare(knowledge, request)

@@ -8,10 +8,13 @@ Cpk in ISO 22514-2, the zone being the upper limit). Other columns are refused b
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isfinite
 
-from services.tolerance.cases import Case, CaseKey, measure
+import numpy as np
+
+from services.tolerance.cases import Case, CaseKey, Category, measure
 from services.tolerance.catalog import Catalog
 from services.tolerance.check import check_part
 from services.tolerance.generator import Sample
@@ -19,9 +22,19 @@ from services.tolerance.parts import MAX_SIZE_MM, Dimensions, Part
 
 MAX_ROWS = 1_000_000
 MAX_REPORTED_ROWS = 20
+MIN_MEASURED_ROWS = 50  # of a process and characteristic, to be calibrated and tested on them
 NAME_COLUMNS = ("material", "process", "feature", "characteristic")
 DIMENSION_COLUMNS = tuple(f"{name}_mm" for name in Dimensions.__struct_fields__)
 RESULT_COLUMNS = ("value_mm", "mean_mm", "std_mm")
+
+
+@dataclass(frozen=True)
+class MeasuredSplit:
+    """Inspection data, split within each process and characteristic; small ones only train."""
+
+    train: list[Sample] = field(default_factory=list)
+    calibrate: list[Sample] = field(default_factory=list)
+    test: list[Sample] = field(default_factory=list)
 
 
 class InvalidMeasurements(ValueError):
@@ -62,6 +75,33 @@ def read_measurements(
     if not samples:
         raise InvalidMeasurements("no data rows")
     return samples
+
+
+def split_measured(measured: Sequence[Sample], seed: int) -> MeasuredSplit:
+    """Split each process and characteristic 60/20/20 into training, calibration and test rows.
+
+    Raises:
+        InvalidMeasurements: there are rows, but nowhere ``MIN_MEASURED_ROWS`` of them.
+    """
+    split = MeasuredSplit()
+    by_category: dict[Category, list[Sample]] = {}
+    for sample in measured:
+        by_category.setdefault(sample.case.category, []).append(sample)
+    if by_category and max(map(len, by_category.values())) < MIN_MEASURED_ROWS:
+        raise InvalidMeasurements(
+            f"no characteristic of a process has {MIN_MEASURED_ROWS} rows, the fewest that a model "
+            "can be judged by"
+        )
+    for own in by_category.values():
+        if len(own) < MIN_MEASURED_ROWS:
+            split.train.extend(own)
+            continue
+        order = np.random.default_rng(seed).permutation(len(own))
+        fifth = len(own) // 5
+        split.test.extend(own[index] for index in order[:fifth])
+        split.calibrate.extend(own[index] for index in order[fifth : 2 * fifth])
+        split.train.extend(own[index] for index in order[2 * fifth :])
+    return split
 
 
 def _check_columns(found: Iterable[str]) -> None:

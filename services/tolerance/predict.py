@@ -13,7 +13,15 @@ from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from services.tolerance.bundle import Bundle
-from services.tolerance.cases import Case, CaseKey, Geometry, build_cases, measure
+from services.tolerance.cases import (
+    FEATURE_DIMENSIONS,
+    Case,
+    CaseKey,
+    Category,
+    Geometry,
+    build_cases,
+    measure,
+)
 from services.tolerance.catalog import Catalog
 from services.tolerance.check import check_request
 from services.tolerance.explain import effects_in_mm, explanation_groups, group_log_effects
@@ -127,18 +135,18 @@ def answer(
     Returns:
         One prediction per row, in the same order.
     """
-    factors: dict[tuple[str, bool], IntervalFactors] = {}
+    factors: dict[tuple[Category, bool], IntervalFactors] = {}
     predictions = []
     for index, (row, log_value) in enumerate(zip(rows, log_values, strict=True)):
-        process = row.case.process
-        departures = bundle.domain[process].departures(row.case, row.geometry)
+        category = row.case.category
+        departures = bundle.domain[row.case.process].departures(row.case, row.geometry)
         is_inside = not departures
-        calibration = bundle.calibration[process]
+        calibration = bundle.calibration[category]
         scores = calibration.model if is_inside else calibration.rule
-        factor = factors.get((process, is_inside))
+        factor = factors.get((category, is_inside))
         if factor is None:
             factor = interval_factors(scores, request.confidence_level)
-            factors[(process, is_inside)] = factor
+            factors[(category, is_inside)] = factor
         value_mm = (exp(log_value) if is_inside else row.rule.value_mm) * scale
         zone = _Zone(value_mm, factor, scores, departures, _decimals(value_mm))
         explained: list[Contribution] | UnsetType = UNSET
@@ -218,6 +226,12 @@ def _warnings(row: Row, zone: _Zone) -> list[str]:
         warnings.append("answered by rule; the interval is not calibrated for this part")
     if not zone.factor.is_reached:
         warnings.append("too few calibration parts for this confidence level")
+    dimensions, used = row.part.dimensions_mm, FEATURE_DIMENSIONS[row.case.feature]
+    warnings += [
+        f"{name} is not a dimension of a {row.case.feature}: not used"
+        for name in dimensions.__struct_fields__
+        if name not in used and getattr(dimensions, name) is not None
+    ]
     characteristic = row.case.characteristic
     if characteristic == "flatness" and not row.geometry.thinness:
         warnings.append("thickness not given: the part is taken as stiff")

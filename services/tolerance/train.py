@@ -1,15 +1,16 @@
 """Trains a tolerance model: ``python -m services.tolerance.train [measurements.csv]``.
 
 Without a file it makes the demo model, a prior from standards and assumptions. With inspection
-data it learns from both: in a process with measured rows these outweigh the synthetic ones, and
-the intervals of that process are calibrated on measurements alone. A model that is no better on
-held-out measurements than the standards baseline or the demo model is refused and not written.
+data it learns from both: where there are measured rows, these outweigh the synthetic ones, and
+the intervals of what was measured often enough are calibrated on measurements alone. A model that
+is no better on held-out measurements than the standards baseline or the demo model is refused and
+not written.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,14 @@ from numpy.typing import NDArray
 
 from services.tolerance.bundle import MODEL_FILE, BrokenBundle, Calibration, read_bundle
 from services.tolerance.card import ModelReport, write_bundle
-from services.tolerance.cases import MONOTONE_COLUMNS, Case, CaseKey, build_cases, column_names
+from services.tolerance.cases import (
+    MONOTONE_COLUMNS,
+    Case,
+    CaseKey,
+    Category,
+    build_cases,
+    column_names,
+)
 from services.tolerance.catalog import Catalog
 from services.tolerance.data_files import (
     DEMO_MODEL_FOLDER,
@@ -34,13 +42,18 @@ from services.tolerance.evaluation import (
     log_ratios,
     measure_errors,
     read_published,
-    report_processes,
+    report_categories,
+    rows_by_category,
     rule_log_values,
 )
 from services.tolerance.generator import Sample, generate
 from services.tolerance.intervals import STORED_QUANTILES, compress_scores
 from services.tolerance.iso286 import Iso286Tables
-from services.tolerance.measurements import InvalidMeasurements, read_measurements
+from services.tolerance.measurements import (
+    InvalidMeasurements,
+    read_measurements,
+    split_measured,
+)
 from services.tolerance.predict import model_input
 
 FloatArray = NDArray[np.float64]
@@ -60,8 +73,7 @@ PARAMETERS: dict[str, Any] = {
     "lambda": 1.0,
 }
 GOLDEN_ROWS = 8
-MIN_MEASURED_ROWS = 50  # of one process, for it to be calibrated and tested on measurements
-MEASURED_DOMINANCE = 10.0  # weight of a process's measured rows over its synthetic ones
+MEASURED_DOMINANCE = 10.0  # weight of a category's measured rows over its synthetic ones
 
 
 @dataclass(frozen=True)
@@ -69,9 +81,9 @@ class TrainingPlan:
     """How much data and how many trees; the seeds keep the four draws apart."""
 
     rounds: int = 200
-    train_rows: int = 6000  # per process
-    calibration_rows: int = 10 * (STORED_QUANTILES + 1) - 1  # per process
-    test_rows: int = 4000  # per process
+    train_rows: int = 3000  # per process and characteristic, as the next two
+    calibration_rows: int = 5 * (STORED_QUANTILES + 1) - 1
+    test_rows: int = 2000
     seed: int = 20260101
     threads: int = 2
 
@@ -84,26 +96,17 @@ class Setting:
     tables: Iso286Tables
     cases: dict[CaseKey, Case]
 
-    def draw(self, rows_per_process: int, seed: int) -> list[Sample]:
+    def draw(self, rows_per_category: int, seed: int) -> list[Sample]:
         """Draw synthetic parts."""
         return list(
             generate(
                 self.catalog,
                 self.tables,
                 self.cases,
-                rows_per_process=rows_per_process,
+                rows_per_category=rows_per_category,
                 seed=seed,
             )
         )
-
-
-@dataclass(frozen=True)
-class MeasuredSplit:
-    """Inspection data, split within each process; small processes only train."""
-
-    train: list[Sample] = field(default_factory=list)
-    calibrate: list[Sample] = field(default_factory=list)
-    test: list[Sample] = field(default_factory=list)
 
 
 class RefusedModel(ValueError):
@@ -146,11 +149,11 @@ def train_model(
     booster = _fit(setting.catalog, synthetic, split.train, plan)
     errors = _judge(setting.catalog, booster, split.test, prior_folder) if measured else None
     calibration = _calibrate(setting, booster, split.calibrate, plan)
-    measured_processes = {sample.case.process for sample in split.test}
+    measured_categories = {sample.case.category for sample in split.test}
     fresh = [
         sample
         for sample in setting.draw(plan.test_rows, plan.seed + 2)
-        if sample.case.process not in measured_processes
+        if sample.case.category not in measured_categories
     ] + split.test
     published = read_published(PUBLISHED_FILE.read_text("utf-8").splitlines(), setting.cases)
     published_values = _predict(booster, [value.sample for value in published])
@@ -166,7 +169,7 @@ def train_model(
             "parameters": PARAMETERS,
             "xgboost": xgboost.__version__,
         },
-        processes=report_processes(setting.catalog, fresh, _predict(booster, fresh), calibration),
+        categories=report_categories(setting.catalog, fresh, _predict(booster, fresh), calibration),
         published=compare_published(
             published, published_values, calibration, setting.catalog.reference_cpk
         ),
@@ -179,44 +182,14 @@ def train_model(
     return report
 
 
-def split_measured(measured: Sequence[Sample], seed: int) -> MeasuredSplit:
-    """Split each process 60/20/20 into training, calibration and test rows.
-
-    Raises:
-        InvalidMeasurements: there are rows, but no process has ``MIN_MEASURED_ROWS``.
-    """
-    split = MeasuredSplit()
-    if not measured:
-        return split
-    by_process: dict[str, list[Sample]] = {}
-    for sample in measured:
-        by_process.setdefault(sample.case.process, []).append(sample)
-    if max(map(len, by_process.values())) < MIN_MEASURED_ROWS:
-        raise InvalidMeasurements(
-            f"no process has {MIN_MEASURED_ROWS} rows, the fewest that a model can be judged by"
-        )
-    for own in by_process.values():
-        if len(own) < MIN_MEASURED_ROWS:
-            split.train.extend(own)
-            continue
-        order = np.random.default_rng(seed).permutation(len(own))
-        fifth = len(own) // 5
-        split.test.extend(own[index] for index in order[:fifth])
-        split.calibrate.extend(own[index] for index in order[fifth : 2 * fifth])
-        split.train.extend(own[index] for index in order[2 * fifth :])
-    return split
-
-
 def _fit(
     catalog: Catalog, synthetic: list[Sample], measured: list[Sample], plan: TrainingPlan
 ) -> xgboost.Booster:
     samples = [*synthetic, *measured]
     names = column_names(catalog)
-    counts: dict[str, int] = {}
-    for sample in measured:
-        counts[sample.case.process] = counts.get(sample.case.process, 0) + 1
+    counts = {category: len(rows) for category, rows in rows_by_category(measured).items()}
     measured_weights = [
-        MEASURED_DOMINANCE * plan.train_rows / counts[sample.case.process] for sample in measured
+        MEASURED_DOMINANCE * plan.train_rows / counts[sample.case.category] for sample in measured
     ]
     data = xgboost.DMatrix(
         _rows(samples),
@@ -254,30 +227,21 @@ def _judge(
 
 def _calibrate(
     setting: Setting, booster: xgboost.Booster, measured: list[Sample], plan: TrainingPlan
-) -> dict[str, Calibration]:
-    """Score every process on rows apart from training: measured ones where there are any."""
-    synthetic = setting.draw(plan.calibration_rows, plan.seed + 1)
-    own_processes = {sample.case.process for sample in measured}
+) -> dict[Category, Calibration]:
+    """Score every category on rows apart from training: measured ones where there are any."""
     calibration = {}
+    synthetic = setting.draw(plan.calibration_rows, plan.seed + 1)
     for samples, origin in ((synthetic, "synthetic"), (measured, "measured")):
-        names = np.array([sample.case.process for sample in samples])
-        for process in setting.catalog.processes:
-            chosen = [samples[index] for index in np.flatnonzero(names == process)]
-            if not chosen or (origin == "synthetic" and process in own_processes):
-                continue
+        for category, rows in rows_by_category(samples).items():
+            chosen = [samples[index] for index in rows]
             model = log_ratios(chosen, _predict(booster, chosen))
             rule = log_ratios(chosen, rule_log_values(setting.catalog, chosen))
-            calibration[process] = Calibration(
-                model=tuple(_thin(model.tolist())), rule=tuple(_thin(rule.tolist())), origin=origin
+            calibration[category] = Calibration(
+                model=tuple(compress_scores(model.tolist())),
+                rule=tuple(compress_scores(rule.tolist())),
+                origin=origin,
             )
     return calibration
-
-
-def _thin(scores: list[float]) -> list[float]:
-    """Cut a long list to a length that ``compress_scores`` takes; the rows are in random order."""
-    block = STORED_QUANTILES + 1
-    usable = len(scores) if len(scores) < block else (len(scores) + 1) // block * block - 1
-    return compress_scores(scores[:usable])
 
 
 def _rows(samples: Sequence[Sample]) -> NDArray[np.float32]:
@@ -340,9 +304,9 @@ def _summary(folder: Path, report: ModelReport) -> str:
             f"x{exp(errors.baseline):.2f}, gain over the baseline {errors.gain_over_baseline:.0%}"
         )
     lines += [
-        f"{process.process}: error x{exp(process.errors.model):.2f}, "
-        f"90 % interval covers {process.coverage[0.9]:.1%} of {process.errors.rows} rows"
-        for process in report.processes
+        f"{each.process}, {each.characteristic}: error x{exp(each.errors.model):.2f}, "
+        f"90 % interval covers {each.coverage[0.9]:.1%} of {each.errors.rows} rows"
+        for each in report.categories
     ]
     return "\n".join(lines) + "\n"
 

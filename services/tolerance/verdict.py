@@ -16,7 +16,7 @@ def judge(
         spec_mm: width of the zone on the drawing.
         value_mm: predicted zone at the asked capability.
         interval_mm: its calibrated interval.
-        scores: calibration scores of the process, ascending.
+        scores: calibration scores of the category, ascending.
 
     Returns:
         ``pass`` if the spec is at or above the interval, ``fail`` if it lies below it, ``marginal``

@@ -6,22 +6,22 @@ import pytest
 from services.tolerance.generator import generate
 from services.tolerance.rules import apply_rule
 
-ROWS = 300
+ROWS = 150
 
 
 @pytest.fixture(scope="module")
 def samples(catalog, tables, knowledge):
-    return list(generate(catalog, tables, knowledge.cases, rows_per_process=ROWS, seed=5))
+    return list(generate(catalog, tables, knowledge.cases, rows_per_category=ROWS, seed=5))
 
 
 def test_same_seed_gives_the_same_parts(catalog, tables, knowledge, samples):
-    again = generate(catalog, tables, knowledge.cases, rows_per_process=ROWS, seed=5)
+    again = generate(catalog, tables, knowledge.cases, rows_per_category=ROWS, seed=5)
 
     assert list(islice(again, 50)) == samples[:50]
 
 
 def test_other_seed_gives_other_parts(catalog, tables, knowledge, samples):
-    other = generate(catalog, tables, knowledge.cases, rows_per_process=ROWS, seed=6)
+    other = generate(catalog, tables, knowledge.cases, rows_per_category=ROWS, seed=6)
 
     assert list(islice(other, 50)) != samples[:50]
 

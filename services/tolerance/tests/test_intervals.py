@@ -4,43 +4,54 @@ import numpy as np
 import pytest
 
 from services.tolerance.asks import Ask
-from services.tolerance.evaluation import coverage, log_ratios
+from services.tolerance.evaluation import coverage, log_ratios, rows_by_category
 from services.tolerance.generator import generate
 from services.tolerance.intervals import compress_scores, interval_factors, probability_below
 from services.tolerance.predict import model_input
 
 FRESH_SEED = 777  # apart from the seeds of training, calibration and the card
-FRESH_ROWS = 3000  # per process; with 10,000 calibration rows the coverage scatters by 0.6 points
+FRESH_ROWS = 1500  # per process and characteristic
 
 
 @pytest.fixture(scope="module")
 def fresh_ratios(catalog, tables, knowledge, engine):
+    """ln(actual / predicted) of fresh parts, by process and characteristic."""
     samples = list(
-        generate(catalog, tables, knowledge.cases, rows_per_process=FRESH_ROWS, seed=FRESH_SEED)
+        generate(catalog, tables, knowledge.cases, rows_per_category=FRESH_ROWS, seed=FRESH_SEED)
     )
     inputs = model_input([s.case for s in samples], [s.geometry for s in samples])
     (log_values,) = engine.run(Ask.LOG_VALUES, [inputs])
-    return log_ratios(samples, log_values).reshape(len(catalog.processes), FRESH_ROWS)
+    ratios = log_ratios(samples, log_values)
+    return {category: ratios[rows] for category, rows in rows_by_category(samples).items()}
 
 
-@pytest.mark.parametrize("confidence_level", [0.5, 0.8, 0.9, 0.95])
+@pytest.mark.parametrize("confidence_level", [0.8, 0.9, 0.95])
 def test_interval_covers_its_share_of_fresh_parts_in_every_process(
     catalog, bundle, fresh_ratios, confidence_level
 ):
-    # At 50 % the count itself scatters more; two points hold for the levels that users ask for.
-    allowed = 0.02 if confidence_level >= 0.8 else 0.03
-    for process, ratios in zip(catalog.processes, fresh_ratios, strict=True):
-        share = coverage(bundle.calibration[process].model, ratios, confidence_level)
-        assert share == pytest.approx(confidence_level, abs=allowed), process
+    for process in catalog.processes:
+        shares = [
+            coverage(bundle.calibration[category].model, ratios, confidence_level)
+            for category, ratios in fresh_ratios.items()
+            if category[0] == process
+        ]
+        assert np.mean(shares) == pytest.approx(confidence_level, abs=0.02), process
 
 
-def test_one_width_for_all_processes_would_not_cover_each(catalog, bundle, fresh_ratios):
+def test_interval_covers_its_share_of_every_characteristic(bundle, fresh_ratios):
+    # Of 1500 parts the share itself scatters by 0.9 points, and 52 categories are looked at.
+    for category, ratios in fresh_ratios.items():
+        share = coverage(bundle.calibration[category].model, ratios, 0.9)
+        assert share == pytest.approx(0.9, abs=0.03), category
+
+
+def test_one_width_for_everything_would_not_cover_each_category(bundle, fresh_ratios):
     pooled = sorted(np.concatenate([s.model for s in bundle.calibration.values()]).tolist())
 
-    shares = [coverage(pooled, ratios, 0.9) for ratios in fresh_ratios]
+    shares = [coverage(pooled, ratios, 0.9) for ratios in fresh_ratios.values()]
 
-    assert min(shares) < 0.87
-    assert max(shares) > 0.93
+    assert min(shares) < 0.85
+    assert max(shares) > 0.95
 
 
 def test_ranks_are_those_of_split_conformal_prediction():
@@ -63,7 +74,7 @@ def test_level_beyond_the_calibration_is_said_not_to_be_reached():
 
 
 def test_wider_level_never_narrows_the_interval(bundle):
-    scores = bundle.calibration["milling"].model
+    scores = bundle.calibration[("milling", "flatness")].model
     levels = np.linspace(0.5, 0.99, 50)
 
     factors = [interval_factors(scores, float(level)) for level in levels]
@@ -87,6 +98,11 @@ def test_compressed_scores_keep_the_same_quantiles():
     assert interval_factors(kept, 0.9) == interval_factors(sorted(scores), 0.9)
 
 
-def test_scores_that_cannot_be_compressed_exactly_are_refused():
-    with pytest.raises(ValueError, match="1500"):
-        compress_scores([0.0] * 1500)
+def test_short_calibrations_are_kept_whole():
+    assert compress_scores([0.3, -0.1, 0.2]) == [-0.1, 0.2, 0.3]
+
+
+def test_scores_beyond_a_multiple_are_left_out():
+    scores = np.random.default_rng(1).normal(size=2500).tolist()
+
+    assert compress_scores(scores) == compress_scores(scores[:1999])

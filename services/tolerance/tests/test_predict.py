@@ -209,6 +209,16 @@ def test_dimensions_that_sharpen_the_answer_are_asked_for(knowledge, bundle, eng
     ]
 
 
+def test_dimension_that_the_feature_does_not_have_is_said_to_be_unused(knowledge, bundle, engine):
+    part = Part(
+        **{**_fields(hole_pattern()), "dimensions_mm": Dimensions(length=5.0, location_x=9.0)}
+    )
+
+    (found,) = ask(knowledge, bundle, engine, [part])
+
+    assert found.warnings == ["length is not a dimension of a pattern: not used"]
+
+
 @pytest.mark.parametrize(
     ("spec_mm", "status"), [(0.5, "pass"), (0.05, "marginal"), (0.001, "fail")]
 )
@@ -222,7 +232,7 @@ def test_verdict_follows_the_interval(knowledge, bundle, engine, spec_mm, status
 
 
 def test_probability_of_a_verdict_is_that_of_the_calibration(knowledge, bundle, engine):
-    scores = bundle.calibration["milling"].model
+    scores = bundle.calibration[("milling", "flatness")].model
     (plain,) = ask(knowledge, bundle, engine, [plate()])
     median_mm = plain.value_mm * 2.718281828 ** scores[499]
     part = Part(**{**_fields(plate()), "spec_mm": median_mm})

@@ -8,18 +8,21 @@ import pytest
 from services.tolerance.bundle import read_bundle
 from services.tolerance.data_files import DEMO_MODEL_FOLDER
 from services.tolerance.generator import generate
-from services.tolerance.measurements import InvalidMeasurements, read_measurements
+from services.tolerance.measurements import (
+    InvalidMeasurements,
+    read_measurements,
+    split_measured,
+)
 from services.tolerance.rules import apply_rule
 from services.tolerance.train import (
     EXIT_INVALID_DATA,
     RefusedModel,
     TrainingPlan,
     main,
-    split_measured,
     train_model,
 )
 
-QUICK = TrainingPlan(rounds=60, train_rows=400, calibration_rows=999, test_rows=200, threads=1)
+QUICK = TrainingPlan(rounds=60, train_rows=200, calibration_rows=499, test_rows=100, threads=1)
 HEADER = "material,process,feature,characteristic,length_mm,thickness_mm,value_mm"
 SHOP_FACTOR = 0.35  # this shop mills three times flatter than the prior expects
 
@@ -27,7 +30,7 @@ SHOP_FACTOR = 0.35  # this shop mills three times flatter than the prior expects
 def shop_rows(catalog, tables, knowledge, process="milling", count=300, factor=SHOP_FACTOR):
     """Inspection data of a shop that is better than the prior and scatters less."""
     only = dataclasses.replace(catalog, processes={process: catalog.processes[process]})
-    drawn = generate(only, tables, knowledge.cases, rows_per_process=count * 10, seed=42)
+    drawn = generate(only, tables, knowledge.cases, rows_per_category=count, seed=42)
     flat = [sample for sample in drawn if sample.case.characteristic == "flatness"]
     assert len(flat) >= count
     for number, sample in enumerate(flat[:count]):
@@ -76,10 +79,10 @@ def test_measured_process_is_calibrated_on_measurements_alone(shop_report):
     folder, report = shop_report
     bundle = read_bundle(folder)
 
-    assert bundle.calibration["milling"].origin == "measured"
-    assert len(bundle.calibration["milling"].model) == 60
-    assert bundle.calibration["turning"].origin == "synthetic"
-    (milling,) = [each for each in report.processes if each.process == "milling"]
+    assert bundle.calibration[("milling", "flatness")].origin == "measured"
+    assert len(bundle.calibration[("milling", "flatness")].model) == 60
+    assert bundle.calibration[("milling", "position")].origin == "synthetic"
+    (milling,) = [each for each in report.categories if each.origin == "measured"]
     assert milling.coverage[0.9] == pytest.approx(0.9, abs=0.1)  # of 60 rows
 
 
@@ -94,7 +97,7 @@ def test_written_model_is_whole_and_says_that_it_was_measured(shop_report):
 
 def test_worse_model_is_refused_and_not_written(catalog, tables, knowledge, tmp_path):
     # A shop that holds the standards baseline exactly: no model can beat it.
-    drawn = generate(catalog, tables, knowledge.cases, rows_per_process=100, seed=1)
+    drawn = generate(catalog, tables, knowledge.cases, rows_per_category=100, seed=1)
     measured = [
         dataclasses.replace(s, value_mm=apply_rule(catalog, s.case, s.geometry).baseline_mm)
         for s in drawn
