@@ -53,11 +53,12 @@ def pip_steps(root: Path, *, train: bool, torch_index_url: str = "") -> list[lis
         train: whether to add what training the demo weights needs.
         torch_index_url: a further package index that has the wanted build of torch; may be empty.
     """
-    index = ["--extra-index-url", torch_index_url] if torch_index_url else []
     constraints = ["-c", str(root / CONSTRAINTS)]
     resolved = requirement_files(root, "requirements.in")
     if train:
         resolved += requirement_files(root, "requirements-train.in")
+    asks_torch = any(_named_requirements(file.parent, BY_DEVICE) for file in resolved)
+    index = ["--extra-index-url", torch_index_url] if torch_index_url and asks_torch else []
     steps = [["install", *index, *constraints, *_each("-r", resolved)]]
     for name, options in (
         ("requirements-nodeps.in", ["--no-deps"]),

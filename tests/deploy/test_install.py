@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.install import digest, install, pip_steps
+from deploy.install import digest, image_steps, install, pip_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,10 +34,36 @@ def test_everything_is_resolved_in_one_step_and_overwriting_packages_come_last(t
 
 
 def test_training_and_torch_index_are_added_when_asked_for(tree):
+    (tree / "services/b/requirements.in").write_text("torch==2.13.0\n")
+
     first = pip_steps(tree, train=True, torch_index_url="https://torch.example/cpu")[0]
 
     assert first[:3] == ["install", "--extra-index-url", "https://torch.example/cpu"]
     assert first[-1].endswith("services/a/requirements-train.in")
+
+
+def test_index_of_torch_is_not_asked_where_nobody_wants_torch(tree):
+    first = pip_steps(tree, train=False, torch_index_url="https://torch.example/cpu")[0]
+
+    assert "https://torch.example/cpu" not in first
+
+
+def test_image_installs_from_its_locks_and_takes_torch_from_its_own_index(tree):
+    folder = tree / "services/b"
+    (folder / "requirements.in").write_text("torch==2.13.0\n")
+    (folder / "requirements-nodeps.in").write_text("torchvision==0.28.0\nultralytics==8.4.190\n")
+    for name in ("requirements.lock", "requirements-nodeps.lock"):
+        (folder / name).write_text("")
+
+    steps = image_steps(tree, "services/b", torch_index_url="https://torch.example/cpu")
+
+    assert [" ".join(step).replace(f"{tree}/", "") for step in steps] == [
+        "install --no-deps --index-url https://torch.example/cpu -c deploy/constraints.txt "
+        "torch torchvision",
+        "install --require-hashes -r services/b/requirements.lock",
+        "install --no-deps --require-hashes -r services/b/requirements-nodeps.lock",
+        "uninstall --yes openvino-telemetry",
+    ]
 
 
 def test_digest_follows_every_requirement_file(tree):
