@@ -4,7 +4,7 @@ PY := .venv/bin/python
 MODEL ?=
 ARGS ?=
 PROFILE ?= cpu
-COMPOSE = docker compose --project-directory . --profile $(PROFILE) -f deploy/compose.yaml \
+COMPOSE = docker compose --project-name gantry --project-directory . --profile $(PROFILE) -f deploy/compose.yaml \
   $(foreach file,$(sort $(wildcard services/*/compose.yaml)),-f $(file))
 .DEFAULT_GOAL := help
 .PHONY: help .venv run status test lint format docs lock models deps deps-train images compose clean

@@ -70,7 +70,9 @@ def pip_steps(root: Path, *, train: bool, torch_index_url: str = "") -> list[lis
     return steps
 
 
-def image_steps(root: Path, part: str, *, torch_index_url: str = "") -> list[list[str]]:
+def image_steps(
+    root: Path, part: str, *, torch_index_url: str = "", extra: str = ""
+) -> list[list[str]]:
     """Arguments of each pip command that installs one image's requirements.
 
     Locks are used where they are; torch and torchvision, which no lock holds, come from the index
@@ -80,10 +82,14 @@ def image_steps(root: Path, part: str, *, torch_index_url: str = "") -> list[lis
         root: a tree that holds the requirement files of the image alone.
         part: folder of the image: ``gateway`` or ``services/<name>``.
         torch_index_url: package index of the wanted build of torch; may be empty.
+        extra: variant of the image, whose ``requirements-<extra>.in`` is added where there is one.
     """
     folder = root / part
+    variant = folder / f"requirements-{extra}.in"
+    added = [["install", "-r", str(variant)]] if extra and variant.is_file() else []
     if not (folder / "requirements.lock").is_file():
-        return pip_steps(root, train=False, torch_index_url=torch_index_url)
+        steps = pip_steps(root, train=False, torch_index_url=torch_index_url)
+        return [steps[0], *added, *steps[1:]]
     constraints = ["-c", str(root / CONSTRAINTS)]
     index = ["--index-url", torch_index_url] if torch_index_url else []
     steps = []
@@ -91,6 +97,7 @@ def image_steps(root: Path, part: str, *, torch_index_url: str = "") -> list[lis
     if by_device:
         steps.append(["install", "--no-deps", *index, *constraints, *by_device])
     steps.append(["install", "--require-hashes", "-r", str(folder / "requirements.lock")])
+    steps += added
     for kind, options in (("nodeps", []), ("last", ["--force-reinstall"])):
         lock = folder / f"requirements-{kind}.lock"
         if lock.is_file():
@@ -109,14 +116,14 @@ def digest(root: Path, *, train: bool, torch_index_url: str = "") -> str:
     return total.hexdigest()
 
 
-def install_image(root: Path, part: str, *, torch_index_url: str = "") -> None:
+def install_image(root: Path, part: str, *, torch_index_url: str = "", extra: str = "") -> None:
     """Make the environment of one image in ``root/.venv``.
 
     Raises:
         InstallError: a step failed.
     """
     _create(root / ".venv")
-    for step in image_steps(root, part, torch_index_url=torch_index_url):
+    for step in image_steps(root, part, torch_index_url=torch_index_url, extra=extra):
         _say(f"pip {_shown(step, root)}")
         _pip(root / ".venv", step)
 
@@ -213,11 +220,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--train", action="store_true", help="add what training needs")
     parser.add_argument("--image", help="make the environment of this image: gateway, services/…")
+    parser.add_argument("--extra", default="", help="variant of that image, such as gpu")
     chosen = parser.parse_args()
     index = os.environ.get("TORCH_INDEX_URL", "").strip()
     try:
         if chosen.image:
-            install_image(ROOT, chosen.image, torch_index_url=index)
+            install_image(ROOT, chosen.image, torch_index_url=index, extra=chosen.extra)
         else:
             install(ROOT, train=chosen.train, torch_index_url=index)
     except InstallError as error:

@@ -66,6 +66,17 @@ def test_image_installs_from_its_locks_and_takes_torch_from_its_own_index(tree):
     ]
 
 
+def test_variant_of_an_image_adds_its_own_requirements(tree):
+    (tree / "services/a/requirements.lock").write_text("")
+    (tree / "services/a/requirements-gpu.in").write_text("nvidia-cublas-cu12\n")
+
+    with_extra = image_steps(tree, "services/a", extra="gpu")
+    without_file = image_steps(tree, "services/b", extra="gpu")
+
+    assert ["install", "-r", f"{tree}/services/a/requirements-gpu.in"] in with_extra
+    assert without_file == image_steps(tree, "services/b")
+
+
 def test_digest_follows_every_requirement_file(tree):
     before = digest(tree, train=False)
 
