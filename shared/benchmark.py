@@ -168,6 +168,7 @@ class PerformanceBenchmarker:
         times: dict[str, list[float]] = {name: [] for name in variants}
         steps: dict[str, list[Mapping[str, float]]] = {name: [] for name in variants}
         peaks = dict.fromkeys(variants, 0)
+        gc.collect()
         for number in range(self._rounds.warm_up + self._rounds.measured):
             for name, work in variants.items():
                 with PeakMemory() as memory:
@@ -184,7 +185,6 @@ class PerformanceBenchmarker:
         return Report(self._subject, machine_facts(), now, self._rounds, results, list(notes))
 
     def _measure(self, work: Work) -> tuple[float, Mapping[str, float] | None]:
-        gc.collect()
         self._synchronise()
         started = self._clock()
         told = work()
