@@ -1,6 +1,6 @@
 """Times the steps of a prediction in this process: ``python -m services.tolerance.measure``.
 
-Prints microseconds, the best of several repetitions after a warm-up, with the model and the
+Prints microseconds of CPU time, the best of several repetitions, with the model and the
 machine. Throughput over HTTP beside other servers is measured in ``benchmarks/``.
 """
 
@@ -9,6 +9,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from time import process_time
 from timeit import Timer
 
 from services.tolerance.answering import PredictAnswer
@@ -71,7 +72,7 @@ def _steps(engine: Engine, bundle: Bundle) -> Iterator[tuple[str, float]]:
 
 
 def _best_us(step: Callable[[], object]) -> float:
-    timer = Timer(step)
+    timer = Timer(step, timer=process_time)
     count, _ = timer.autorange()
     return min(timer.repeat(REPETITIONS, count)) / count * 1e6
 
