@@ -39,15 +39,11 @@ class WaitQueue:
         self._aging_s = aging_s
         self._credit = interactive_share  # interactive items until a bulk one is due
         self.size_bytes = 0
+        self.weight = 0.0  # sum of all that waits; kept, as every submission asks for it
 
     def __len__(self) -> int:
         """Items waiting."""
         return len(self._waiting)
-
-    @property
-    def weight(self) -> float:
-        """Sum of the weights of all that waits."""
-        return sum(each.item.weight for each in self._waiting)
 
     @property
     def earliest_deadline(self) -> float:
@@ -62,6 +58,7 @@ class WaitQueue:
         """Add an item."""
         self._waiting[waiting] = None
         self.size_bytes += waiting.item.size_bytes
+        self.weight += waiting.item.weight
 
     def discard(self, waiting: Waiting) -> bool:
         """Take an item out; False when it was not there any more."""
@@ -69,6 +66,8 @@ class WaitQueue:
             return False
         del self._waiting[waiting]
         self.size_bytes -= waiting.item.size_bytes
+        # An empty queue weighs nothing, whatever rounding left over.
+        self.weight = self.weight - waiting.item.weight if self._waiting else 0.0
         return True
 
     def take_expired(self, now: float) -> list[Waiting]:
