@@ -14,7 +14,8 @@ from services.ocr.weights import SERVICE_DIR, offered_languages
 from shared.app import PathInfo, ServiceSpec, create_app
 from shared.batching import BatchLimits
 from shared.engine import Engine
-from shared.host import EngineHost
+from shared.host import EngineHost, HostPolicy
+from shared.lane_health import RecyclePolicy
 from shared.lanes import InlineLane, Lane, ProcessLane
 from shared.media.pool import MediaPool
 from shared.metrics import EngineMetrics
@@ -46,11 +47,13 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     settings = settings or OcrSettings.from_environment()
     registry = CollectorRegistry()
     metrics = EngineMetrics(registry)
+    policy = HostPolicy(recycle=RecyclePolicy(settings.recycle_after_batches or None))
     detector = EngineHost(
         InlineLane(engine.detector) if engine else _lane(settings, "detector"),
         BatchLimits(settings.max_batch_size, max_queue_items=settings.max_queue_items),
         metrics=metrics,
         name="detect",
+        policy=policy,
     )
     recogniser = EngineHost(
         InlineLane(engine.recogniser) if engine else _lane(settings, "recogniser"),
@@ -60,6 +63,7 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
         ),
         metrics=metrics,
         name="recognise",
+        policy=policy,
     )
     media = MediaPool(settings.media_workers)
     entries = ModelStore(SERVICE_DIR, settings.models_dir).entries

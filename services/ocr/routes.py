@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
@@ -17,15 +16,15 @@ from services.ocr.readings import ImageArray
 from services.ocr.schemas import OcrAnswer, OcrOptions
 from services.ocr.settings import OcrSettings
 from shared.context import request_context
+from shared.engine import EngineInfo
 from shared.host import EngineHost
 from shared.media.limits import ImageLimits, PdfLimits
 from shared.media.pool import MediaPool
 from shared.media.sniff import HEAD_BYTES, sniff
+from shared.openapi import upload_body
 from shared.uploads import parse_options, read_upload
 
 router = APIRouter()
-
-_FILE = {"type": "string", "format": "binary", "description": "A picture or a PDF."}
 
 
 @dataclass(frozen=True)
@@ -49,32 +48,21 @@ class _Document:
     dpi: int | None  # None for a picture
 
 
-def _request_body() -> dict[str, Any]:
-    options = OcrOptions.model_json_schema()
-    form = {**options, "properties": {"file": _FILE, **options["properties"]}, "required": ["file"]}
-    return {
-        "required": True,
-        "content": {
-            "multipart/form-data": {"schema": form},
-            "image/*": {"schema": _FILE},
-            "application/pdf": {"schema": _FILE},
-        },
-    }
-
-
 @router.post(
     "/v1/ocr",
     response_model=OcrAnswer,
     summary="Read the text of a picture or PDF",
-    openapi_extra={"requestBody": _request_body()},
+    openapi_extra=upload_body(OcrOptions, raw_types=("image/*", "application/pdf")),
 )
 async def read_text(request: Request) -> Response:
     """Give the text of a picture or of a PDF's pages, line by line with place and confidence."""
     state: OcrState = request.app.state.ocr
+    loaded = loaded_recognisers(await state.recogniser.loaded_info())
     async with read_upload(request, spool_dir=state.settings.spool_dir) as upload:
         options = parse_options(OcrOptions, upload)
         file = upload.one_file()
-        choice = _choose(state, options)
+        wanted = options.languages or state.settings.languages
+        choice = choose_recognisers(wanted, loaded, state.offered)
         document = await _open(state, file.path, options)
         has_words = options.words or options.response_format == "hocr"
         plan = ReadOptions(choice, options.min_confidence, has_words)
@@ -84,16 +72,9 @@ async def read_text(request: Request) -> Response:
     return _answer(options, document, pages, choice)
 
 
-def _choose(state: OcrState, options: OcrOptions) -> LanguageChoice:
-    wanted = options.languages or state.settings.languages
-    return choose_recognisers(wanted, loaded_recognisers(state.recogniser), state.offered)
-
-
-def loaded_recognisers(host: EngineHost) -> list[Recogniser]:
-    """The recognisers that the engine loaded; one without languages while it is not yet known."""
-    listed = dict(host.info.details).get("recognisers") if host.info else None
-    if not listed:
-        return [Recogniser("", frozenset())]  # the engine refuses work, and says why
+def loaded_recognisers(info: EngineInfo) -> list[Recogniser]:
+    """The recognisers that an engine says it has loaded."""
+    listed = dict(info.details)["recognisers"]
     return [Recogniser(r["name"], frozenset(r["languages"]), r["demo"]) for r in listed]
 
 
