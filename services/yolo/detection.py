@@ -144,7 +144,7 @@ async def _run(detector: Detector, canvas: Pixels, chosen: Plan, trace: ItemTrac
 def _joined(parts: Sequence[Found], prepared: Prepared, chosen: Plan) -> Found:
     return join(
         [
-            to_picture(part, placed, tile)
+            to_picture(part, placed, tile, clip_polygons=chosen.facts.task != "obb")
             for part, placed, tile in zip(parts, prepared.placed, prepared.tiles, strict=True)
         ],
         prepared.tiles,

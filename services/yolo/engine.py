@@ -16,6 +16,7 @@ from services.yolo.engines.forward import Forward
 from services.yolo.found import BatchKey, FloatArray, Found
 from services.yolo.letterbox import Pixels
 from services.yolo.predictions import read_predictions
+from services.yolo.sample import sample_canvas
 from services.yolo.weights import Weights, find_weights
 from shared.cgroup import usable_cores
 from shared.engine import EngineInfo
@@ -147,13 +148,3 @@ def as_batch(canvases: Sequence[Pixels]) -> FloatArray:
     """Canvases (height, width, 3) uint8 as one array (n, 3, height, width) float32, 0 to 1."""
     blob = cv2.dnn.blobFromImages(list(canvases), scalefactor=1 / 255)
     return np.asarray(blob, np.float32)
-
-
-def sample_canvas(height_px: int, width_px: int) -> Pixels:
-    """A picture with edges, colours and texture, the same each time."""
-    rows, columns = np.mgrid[:height_px, :width_px]
-    waves = np.sin(rows / 9.0) * np.cos(columns / 13.0)
-    ramp = columns / width_px
-    rings = np.sin(np.hypot(rows - height_px / 2, columns - width_px / 3) / 7.0)
-    picture = np.stack([waves, 2 * ramp - 1, rings], axis=-1)
-    return np.clip((picture + 1) * 127.5, 0, 255).astype(np.uint8)

@@ -44,19 +44,22 @@ class Letterbox:
         ] = pixels
         return canvas
 
-    def to_image(self, points: FloatArray) -> FloatArray:
-        """Points of the canvas in pixels of the picture, clipped to it.
+    def to_image(self, points: FloatArray, *, clip: bool = True) -> FloatArray:
+        """Points of the canvas in pixels of the picture.
 
         Args:
             points: (…, 2), x and y.
+            clip: move points beyond the picture onto its border.
         """
         offset = np.array([self.left, self.top], np.float32)
         gain = np.array(
             [self.scaled_width / self.image_width, self.scaled_height / self.image_height],
             np.float32,
         )
-        limit = np.array([self.image_width, self.image_height], np.float32)
-        return np.clip((points - offset) / gain, 0, limit).astype(np.float32)
+        moved = (points - offset) / gain
+        if clip:
+            moved = np.clip(moved, 0, np.array([self.image_width, self.image_height]))
+        return moved.astype(np.float32)
 
 
 def fit(

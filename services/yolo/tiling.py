@@ -77,12 +77,20 @@ def _starts(length_px: int, tile_px: int, step_px: int) -> list[int]:
     return [round(n * (length_px - tile_px) / (count - 1)) for n in range(count)]
 
 
-def to_picture(found: Found, placed: Letterbox, tile: Tile) -> Found:
-    """What was found on a canvas, in pixels of the picture that the tile was cut from."""
+def to_picture(found: Found, placed: Letterbox, tile: Tile, *, clip_polygons: bool = True) -> Found:
+    """What was found on a canvas, in pixels of the picture that the tile was cut from.
+
+    Args:
+        found: in pixels of the canvas.
+        placed: where the tile lies on the canvas.
+        tile: where it lies in the picture.
+        clip_polygons: False for oriented boxes, whose corners may lie beyond the picture: moved
+            onto its border they would not be a rectangle any more.
+    """
     offset = np.array([tile.left, tile.top], np.float32)
 
-    def moved(points: FloatArray) -> FloatArray:
-        return placed.to_image(points) + offset
+    def moved(points: FloatArray, clip: bool = True) -> FloatArray:
+        return placed.to_image(points, clip=clip) + offset
 
     keypoints = found.keypoints
     if keypoints is not None:
@@ -90,7 +98,7 @@ def to_picture(found: Found, placed: Letterbox, tile: Tile) -> Found:
     return replace(
         found,
         boxes=moved(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4),
-        polygons=[moved(each) for each in found.polygons],
+        polygons=[moved(each, clip_polygons) for each in found.polygons],
         keypoints=keypoints,
     )
 

@@ -4,12 +4,22 @@ import httpx
 import pytest
 from PIL import Image
 
-from services.yolo.app import build
+from services.yolo.app import LIBRARY_ENVIRON, build
 from services.yolo.engine import SERVICE_DIR, YoloEngine
 from services.yolo.settings import YoloSettings
 from services.yolo.tests.grid_model import paint_cells, save_grid_model
 from shared.models.store import ModelStore
 from shared.testing import running_app
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_ultralytics(tmp_path_factory):
+    """Libraries in this process behave as in the engine's own: offline, loading no code."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in LIBRARY_ENVIRON.items():
+            environment.setenv(name, value)
+        environment.setenv("YOLO_CONFIG_DIR", str(tmp_path_factory.mktemp("ultralytics")))
+        yield
 
 
 @pytest.fixture(scope="session")
