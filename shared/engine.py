@@ -19,6 +19,7 @@ class EngineInfo:
     fallback_reason: str | None = None  # why it is on the CPU though a GPU would have been taken
     demo: bool = False  # weights of our own, made to try the system out
     licence: str = ""  # of the weights
+    max_batch_size: int | None = None  # where its start-up probe found that more does not pay
     details: tuple[tuple[str, Any], ...] = ()  # what else /v1/models shows, as (name, value)
 
 

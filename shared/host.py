@@ -293,6 +293,7 @@ class EngineHost:
     def _loaded(self, lane: Lane, info: EngineInfo) -> None:
         is_first = not self._lanes
         self.info = info
+        self._batcher.limit_batch_size(info.max_batch_size)
         if info.fallback_reason is not None:
             self.reason = info.fallback_reason
         elif info.device != "cpu" or self.reason is None or self._cpu_prototype is None:

@@ -10,7 +10,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.batching.caps import MemoryCaps
@@ -66,7 +66,7 @@ class DynamicBatcher:
             on_lane_lost: told about a lane that cannot run batches any more; it has been removed.
             on_batch_done: told about a lane that has run a batch and can run more.
         """
-        self._limits = limits
+        self._configured = self._limits = limits
         self._metrics = metrics
         self._name = name
         self._clock = clock
@@ -118,6 +118,11 @@ class DynamicBatcher:
         self._refusal = NotReady("the service is draining", retry_after_s=5)
         while len(self._queue) or self._running:
             await asyncio.wait([each.done for each in self._queue.all()] + list(self._running))
+
+    def limit_batch_size(self, most: int | None) -> None:
+        """Hold batches to what the engine found to pay; None: to what is configured."""
+        size = min(most or self._configured.max_batch_size, self._configured.max_batch_size)
+        self._limits = replace(self._configured, max_batch_size=size)
 
     @property
     def refusal(self) -> GantryError | None:

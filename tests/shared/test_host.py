@@ -285,3 +285,18 @@ def test_engine_is_recycled_after_its_number_of_batches():
     lanes = simulate(main)
     assert lanes == sorted(lanes)
     assert lanes[-1] >= 2
+
+
+@pytest.mark.parametrize(("probed", "expected"), [(1, 1), (None, 4), (100, 4)])
+def test_engine_whose_probe_found_that_batching_does_not_pay_gets_smaller_ones(probed, expected):
+    async def main(loop):
+        script = Script(starts=[EngineInfo("m", "cpu", max_batch_size=probed)])
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        traces = [ItemTrace() for _ in range(4)]
+        with entered(RequestContext("id", time.monotonic() + 1e6)):
+            await asyncio.gather(*(host.run(1, trace=each) for each in traces))
+        return max(each.batch_items for each in traces)
+
+    assert simulate(main) == expected
