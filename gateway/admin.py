@@ -11,7 +11,8 @@ import httpx
 from fastapi import APIRouter, FastAPI, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from gateway import listing, problems
+from gateway import key_admin, listing, problems
+from gateway.database import Database
 from gateway.discovery import parse_upstreams
 from gateway.registrations import Registrations
 from gateway.registry import Registry
@@ -46,7 +47,12 @@ class SplitBody(BaseModel):
 
 
 def build_admin(
-    registry: Registry, splits: Splits, registrations: Registrations, token: str | None
+    registry: Registry,
+    splits: Splits,
+    registrations: Registrations,
+    database: Database,
+    *,
+    token: str | None,
 ) -> FastAPI:
     """The application of the admin listener.
 
@@ -54,14 +60,17 @@ def build_admin(
         registry: services and replicas.
         splits: traffic splits.
         registrations: keeps registered replicas on disk.
+        database: holds the keys.
         token: what the services' own admin paths ask for.
     """
     app = FastAPI(title="Gantry admin", openapi_url="/admin/openapi.json", docs_url=None)
     app.state.registry = registry
     app.state.splits = splits
     app.state.registrations = registrations
+    app.state.database = database
     app.state.token = token
     app.include_router(router)
+    app.include_router(key_admin.router)
     problems.install(app)
     return app
 

@@ -10,34 +10,36 @@ from collections.abc import AsyncIterator
 
 from prometheus_client import CollectorRegistry
 
+from gateway import key_store
 from gateway.admin import build_admin
 from gateway.aiohttp_client import AiohttpClient
 from gateway.attempts import Attempts
+from gateway.auth import OPEN_PATHS, Authenticator
 from gateway.body_store import StoreLimits
 from gateway.control_plane import build_control_plane
 from gateway.data_plane import DataPlane, DataPlaneOptions
-from gateway.database import Database
+from gateway.database import DATABASE_FILE, Database, connect
 from gateway.discovery import DnsFollower, parse_upstreams
+from gateway.gate import AdminGate, refuse, remember
 from gateway.health import ProbeOptions
 from gateway.metrics import GatewayMetrics
 from gateway.registrations import Registrations
 from gateway.registry import Registry
-from gateway.routing_table import WrongMethod
+from gateway.routing_table import Route
 from gateway.same_machine import SameMachineOnly
 from gateway.selection import Selector
 from gateway.settings import GatewaySettings
 from gateway.splits import Splits
+from shared.errors import GantryError
 from shared.http import (
     AsgiApp,
-    Message,
     Receive,
     RequestLayer,
     RouteLimits,
     Scope,
     Send,
-    request_id_of,
-    send_problem,
 )
+from shared.settings import SettingsError, is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -67,14 +69,24 @@ class Gateway:
             for name, value in settings.upstreams.items()
             for address in parse_upstreams(name, value)
         ]
-        self._database = Database(settings.state_dir / "gateway.sqlite")
+        self._database = Database(settings.state_dir / DATABASE_FILE)
         self.splits = Splits(self._database)
         self._registrations = Registrations(self.registry, self._database)
         control = build_control_plane(self.registry, self.splits, self.metrics, VERSION)
         self._control: AsgiApp = self._layered(control)
-        admin = build_admin(self.registry, self.splits, self._registrations, self._token)
-        self.admin: AsgiApp = SameMachineOnly(self._layered(admin))
+        static_key = settings.api_key.get_secret_value() if settings.api_key else None
+        self._authenticator = Authenticator(
+            self._database, static_key=static_key, internal_token=self._token
+        )
+        self.admin: AsgiApp = self._build_admin()
         self._data: DataPlane | None = None
+
+    def _build_admin(self) -> AsgiApp:
+        app = build_admin(
+            self.registry, self.splits, self._registrations, self._database, token=self._token
+        )
+        gate = AdminGate(self._layered(app), self._authenticator)
+        return SameMachineOnly(gate) if is_loopback(self.settings.admin_host) else gate
 
     def _layered(self, app: AsgiApp) -> RequestLayer:
         return RequestLayer(
@@ -91,10 +103,15 @@ class Gateway:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
         try:
-            route = self.registry.table.find(scope["path"], scope["method"])
-        except WrongMethod as error:
-            await _refuse_method(error, scope, send)
+            route = self.registry.table.find(path, scope["method"])
+            if route is not None:
+                remember(scope, await self._authenticator.identify(scope, _infer(route)))
+            elif not OPEN_PATHS.match(path):
+                remember(scope, await self._authenticator.identify(scope, _control_scope(path)))
+        except GantryError as error:
+            await refuse(error, scope, send)
             return
         if route is None:
             await self._control(scope, receive, send)
@@ -151,18 +168,36 @@ def _data_plane_options(settings: GatewaySettings) -> DataPlaneOptions:
     return DataPlaneOptions(access_log=settings.access_log, store=store)
 
 
-async def _refuse_method(error: WrongMethod, scope: Scope, send: Send) -> None:
-    request_id = request_id_of(scope)
-    extra = [(b"allow", error.allowed.encode()), (b"x-request-id", request_id.encode())]
+def _infer(route: Route) -> str:
+    return f"infer:{route.service}"
 
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *extra]}
-        await send(message)
 
-    await send_problem(send_with_headers, error, request_id=request_id, instance=scope["path"])
+def _control_scope(path: str) -> str | None:
+    """Scope for a path of the control plane; listings take any key."""
+    if path == "/metrics":
+        return "metrics"
+    return "jobs" if path.startswith("/v1/jobs") else None
 
 
 def build(settings: GatewaySettings | None = None) -> Gateway:
-    """The gateway with the given settings, or with those of the environment."""
-    return Gateway(settings or GatewaySettings.from_environment())
+    """The gateway with the given settings, or with those of the environment.
+
+    Raises:
+        SettingsError: a setting is bad, or the gateway would be open to other machines.
+    """
+    settings = settings or GatewaySettings.from_environment()
+    _check_exposure(settings)
+    return Gateway(settings)
+
+
+def _check_exposure(settings: GatewaySettings) -> None:
+    exposed = [host for host in (settings.host, settings.admin_host) if not is_loopback(host)]
+    if not exposed or settings.api_key is not None:
+        return
+    with contextlib.closing(connect(settings.state_dir / DATABASE_FILE)) as database:
+        has_keys = key_store.has_any(database)
+    if not has_keys:
+        raise SettingsError(
+            f"{exposed[0]} can be reached from other machines: make a key first with "
+            "'python -m gateway.keys create NAME', or set GATEWAY_API_KEY"
+        )

@@ -16,6 +16,7 @@ from gateway.schema import MIGRATIONS
 
 T = TypeVar("T")
 
+DATABASE_FILE = "gateway.sqlite"  # in the folder of the gateway's state
 BUSY_TIMEOUT_S = 10.0
 
 

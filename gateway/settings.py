@@ -31,6 +31,11 @@ class GatewaySettings(ProcessSettings):
         description="Addresses of a service's replicas, as GATEWAY_UPSTREAMS__<NAME>: "
         "http://host:port or dns://name:port, separated by commas.",
     )
+    api_key: SecretStr | None = Field(
+        None,
+        min_length=24,
+        description="A key that opens everything and is not in the database; for containers.",
+    )
     internal_token: SecretStr | None = Field(
         None,
         min_length=16,

@@ -1,0 +1,127 @@
+"""Who is calling, and whether they may.
+
+Without any key, a gateway that listens on the loopback only lets everyone in. As soon as a key
+exists, every request but probes and documents needs one.
+"""
+
+import hmac
+import re
+import time
+from dataclasses import dataclass
+
+from gateway import key_store
+from gateway.database import Database
+from gateway.key_store import Key, digest_of, split_key
+from shared.errors import Forbidden, Unauthorized
+from shared.http import Scope, header
+
+FRESH_S = 2.0  # how long a look-up is believed; after it the file is asked again
+MAX_CACHED = 10_000
+OPEN_PATHS = re.compile(r"^/(livez|readyz|openapi\.json|docs(/.*)?)$")
+"""Paths of probes, and of documents that describe the interface."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whom a request comes from."""
+
+    key: Key | None = None  # None: anonymous on the loopback, the static key or a service of ours
+    is_internal: bool = False  # a service of ours that calls on behalf of a client
+
+    @property
+    def owner(self) -> str:
+        """Name under which things are kept for the caller; never the secret."""
+        return self.key.id if self.key else "local"
+
+
+class KeyNeeded(Unauthorized):
+    """No valid key; answered with ``WWW-Authenticate``."""
+
+
+class Authenticator:
+    """Checks the key of a request."""
+
+    def __init__(
+        self, database: Database, *, static_key: str | None, internal_token: str | None
+    ) -> None:
+        """Check against the keys in ``database``.
+
+        Args:
+            database: holds the keys.
+            static_key: a key from the settings that opens everything.
+            internal_token: proves that a service of ours is calling.
+        """
+        self._database = database
+        self._static_key = static_key
+        self._internal_token = internal_token
+        self._known: dict[str, tuple[float, Key | None]] = {}  # by id: (when looked up, key)
+        self._has_keys: tuple[float, bool] | None = None
+
+    async def identify(self, scope: Scope, needed: str | None) -> Caller:
+        """The caller of a request.
+
+        Args:
+            scope: of the request.
+            needed: scope that the key must cover; None takes any key.
+
+        Raises:
+            Unauthorized: no key, or not a valid one.
+            Forbidden: the key does not cover ``needed``.
+        """
+        token = header(scope, b"x-internal-token")
+        if token and self._internal_token and _equal(token, self._internal_token):
+            return Caller(is_internal=True)
+        given = _given_key(scope)
+        if given is None:
+            if await self._is_open():
+                return Caller()
+            raise KeyNeeded("send a key as 'Authorization: Bearer …' or as X-API-Key")
+        if self._static_key is not None and _equal(given, self._static_key):
+            return Caller()
+        if await self._is_open():
+            return Caller()  # clients that always send some key work without any configured
+        key = await self._valid_key(given)
+        if needed is not None and not key.covers(needed):
+            raise Forbidden(f"the key does not cover {needed!r}")
+        return Caller(key)
+
+    async def _is_open(self) -> bool:
+        if self._static_key is not None:
+            return False
+        now = time.monotonic()
+        if self._has_keys is None or now - self._has_keys[0] > FRESH_S:
+            self._has_keys = (now, await self._database.read(key_store.has_any))
+        return not self._has_keys[1]
+
+    async def _valid_key(self, given: str) -> Key:
+        parts = split_key(given)
+        key = await self._look_up(parts[0]) if parts else None
+        # The comparison runs in any case, so that its time does not tell which ids exist.
+        expected = key.digest if key else bytes(32)
+        is_right = hmac.compare_digest(digest_of(parts[1] if parts else given), expected)
+        if key is None or not is_right or not key.is_active(time.time()):
+            raise KeyNeeded("the key is unknown, expired or revoked")
+        return key
+
+    async def _look_up(self, key_id: str) -> Key | None:
+        now = time.monotonic()
+        known = self._known.get(key_id)
+        if known is not None and now - known[0] <= FRESH_S:
+            return known[1]
+        key = await self._database.read(lambda db: key_store.find(db, key_id))
+        if len(self._known) >= MAX_CACHED:
+            self._known.clear()
+        self._known[key_id] = (now, key)
+        return key
+
+
+def _given_key(scope: Scope) -> str | None:
+    value = header(scope, b"authorization")
+    if value is not None:
+        scheme, _, credentials = value.partition(" ")
+        return credentials.strip() if scheme.lower() == "bearer" else None
+    return header(scope, b"x-api-key")
+
+
+def _equal(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(), expected.encode())
