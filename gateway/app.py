@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway import key_store
 from gateway.admin import build_admin
+from gateway.admission import Admission, AdmissionLimits
 from gateway.aiohttp_client import AiohttpClient
 from gateway.attempts import Attempts
 from gateway.auth import OPEN_PATHS, Authenticator
@@ -23,6 +24,7 @@ from gateway.discovery import DnsFollower, parse_upstreams
 from gateway.gate import AdminGate, refuse, remember
 from gateway.health import ProbeOptions
 from gateway.metrics import GatewayMetrics
+from gateway.quotas import Quotas
 from gateway.registrations import Registrations
 from gateway.registry import Registry
 from gateway.routing_table import Route
@@ -71,8 +73,11 @@ class Gateway:
         ]
         self._database = Database(settings.state_dir / DATABASE_FILE)
         self.splits = Splits(self._database)
+        self.admission = Admission(AdmissionLimits(max_wait_s=settings.admission_wait_s))
         self._registrations = Registrations(self.registry, self._database)
-        control = build_control_plane(self.registry, self.splits, self.metrics, VERSION)
+        control = build_control_plane(
+            self.registry, self.splits, self.admission, self.metrics, VERSION
+        )
         self._control: AsgiApp = self._layered(control)
         static_key = settings.api_key.get_secret_value() if settings.api_key else None
         self._authenticator = Authenticator(
@@ -135,7 +140,9 @@ class Gateway:
         )
         selector = Selector(self.splits, settings.hold_s)
         attempts = Attempts(self.registry, client, selector, self.metrics, token=self._token)
-        self._data = DataPlane(attempts, self.metrics, _data_plane_options(settings))
+        self._data = DataPlane(
+            attempts, self.admission, Quotas(), self.metrics, _data_plane_options(settings)
+        )
         await self._database.open()
         await self.splits.load()
         await self._registrations.load()

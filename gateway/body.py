@@ -9,7 +9,19 @@ from collections.abc import AsyncIterator, Callable
 
 from gateway.body_store import BodyStore
 from shared.errors import BadRequest, ClientGone, GantryError, PayloadTooLarge
-from shared.http import Receive, Scope, header
+from shared.http import Message, Receive, Scope, header
+
+UPLOAD_GRACE_S = 10.0
+MIN_UPLOAD_BYTES_PER_S = 4096
+"""A body must come in at least this fast on average, after the grace: a limit on the rate lets slow
+lines send large files, where a limit on the time would not."""
+
+
+class UploadTooSlow(BadRequest):
+    """The client sends its body too slowly."""
+
+    status = 408
+    code = "upload_too_slow"
 
 
 class RequestBody:
@@ -45,6 +57,7 @@ class RequestBody:
         self._is_read = not _has_body(scope)
         self._watcher: asyncio.Task[None] | None = None
         self._reading = asyncio.Lock()
+        self._waited_s = 0.0  # for the client, in all
         announced = header(scope, b"content-length")
         if announced is not None:
             if not announced.isascii() or not announced.isdigit():
@@ -106,7 +119,7 @@ class RequestBody:
     async def _next(self) -> None:
         if self.fault is not None:
             raise self.fault
-        message = await self._receive()
+        message = await self._receive_in_time()
         if message["type"] == "http.disconnect":
             self.fault = ClientGone("the client left while it was sending")
             self._on_gone()
@@ -118,6 +131,23 @@ class RequestBody:
         self._is_read = not message.get("more_body", False)
         if piece:
             await self._store.append(piece)
+
+    async def _receive_in_time(self) -> Message:
+        """The next message; only waiting for the client counts as its time."""
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        # At the least rate, what was read so far would have taken this long.
+        allowed_s = UPLOAD_GRACE_S + self._store.size_bytes / MIN_UPLOAD_BYTES_PER_S
+        try:
+            async with asyncio.timeout(allowed_s - self._waited_s):
+                return await self._receive()
+        except TimeoutError as error:
+            self.fault = UploadTooSlow(
+                f"the body comes in at less than {MIN_UPLOAD_BYTES_PER_S} bytes per second"
+            )
+            raise self.fault from error
+        finally:
+            self._waited_s += clock() - started
 
     def _watch(self) -> None:
         self._watcher = asyncio.ensure_future(self._wait_gone())

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 
 from gateway import docs, listing, openapi, problems
+from gateway.admission import Admission
 from gateway.metrics import GatewayMetrics
 from gateway.registry import Registry
 from gateway.replica import ReplicaState
@@ -20,12 +21,17 @@ router = APIRouter()
 
 
 def build_control_plane(
-    registry: Registry, splits: Splits, metrics: GatewayMetrics, version: str
+    registry: Registry,
+    splits: Splits,
+    admission: Admission,
+    metrics: GatewayMetrics,
+    version: str,
 ) -> FastAPI:
     """The application for every path that is the gateway's own."""
     app = FastAPI(title="Gantry", version=version, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.registry = registry
     app.state.splits = splits
+    app.state.admission = admission
     app.state.metrics = metrics
     app.state.documents = {}
     app.state.created = int(time.time())
@@ -114,9 +120,13 @@ async def list_services(request: Request) -> dict[str, Any]:
     registry: Registry = request.app.state.registry
     now = asyncio.get_running_loop().time()
     splits: Splits = request.app.state.splits
+    admission: Admission = request.app.state.admission
     return {
         "services": [
-            listing.service_entry(each, splits.weights(each.name), now)
+            {
+                **listing.service_entry(each, splits.weights(each.name), now),
+                "admission": admission.state(each.name),
+            }
             for each in registry.services.values()
         ]
     }

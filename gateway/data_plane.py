@@ -8,17 +8,22 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
+from gateway.admission import Admission, Priority
 from gateway.attempts import Attempts
 from gateway.body import RequestBody
 from gateway.body_store import BodyStore, StoreLimits
 from gateway.exchange import Exchange
+from gateway.gate import caller_of
 from gateway.metrics import GatewayMetrics
+from gateway.quotas import Quotas
 from gateway.routing_table import Route
-from shared.errors import DeadlineExceeded, GantryError
-from shared.http import Receive, Scope, Send, timeout_ms_of
+from shared.errors import BadRequest, DeadlineExceeded, GantryError
+from shared.http import Receive, Scope, Send, header, timeout_ms_of
 from shared.log import request_id_var
 
 log = logging.getLogger(__name__)
+
+OVERLOAD_STATUSES = (503, 504)
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,17 @@ class DataPlane:
     """Answers inference requests."""
 
     def __init__(
-        self, attempts: Attempts, metrics: GatewayMetrics, options: DataPlaneOptions
+        self,
+        attempts: Attempts,
+        admission: Admission,
+        quotas: Quotas,
+        metrics: GatewayMetrics,
+        options: DataPlaneOptions,
     ) -> None:
-        """Answer through ``attempts``."""
+        """Answer through ``attempts`` what ``quotas`` and ``admission`` let in."""
         self._attempts = attempts
+        self._admission = admission
+        self._quotas = quotas
         self._metrics = metrics
         self._options = options
 
@@ -81,8 +93,10 @@ class DataPlane:
         )
         try:
             async with asyncio.timeout_at(exchange.deadline) as timer:
-                await body.begin()
-                await self._attempts.run(exchange, body)
+                with self._quotas.use(caller_of(exchange.scope)) as headers:
+                    exchange.add_headers(headers)
+                    await body.begin()
+                    await self._admitted(exchange, body)
         except TimeoutError as error:
             if not timer.expired():
                 raise
@@ -91,6 +105,18 @@ class DataPlane:
             ) from error
         finally:
             await body.close()
+
+    async def _admitted(self, exchange: Exchange, body: RequestBody) -> None:
+        service = exchange.route.service
+        priority = _priority(exchange.scope)
+        remaining_s = exchange.deadline - asyncio.get_running_loop().time()
+        async with self._admission.slot(service, priority, remaining_s) as slot:
+            try:
+                await self._attempts.run(exchange, body)
+            except asyncio.CancelledError:
+                slot.went_well = None if exchange.is_gone else False  # out of time
+                raise
+            slot.went_well = exchange.status not in OVERLOAD_STATUSES
 
     def _record(self, exchange: Exchange) -> None:
         route, status, age_s = exchange.route, exchange.status, exchange.age_s
@@ -104,3 +130,13 @@ class DataPlane:
                 "%s %s %d %.1f ms attempts=%d",
                 route.offer.method, path, status, age_s * 1000, exchange.attempts,
             )  # fmt: skip
+
+
+def _priority(scope: Scope) -> Priority:
+    given = header(scope, b"x-priority")
+    if given is None:
+        return Priority.INTERACTIVE
+    try:
+        return Priority(given.lower())
+    except ValueError as error:
+        raise BadRequest("X-Priority must be interactive or bulk") from error

@@ -51,9 +51,9 @@ class Exchange:
             self.is_gone = True
             self._task.cancel()
 
-    def add_header(self, name: bytes, value: bytes) -> None:
-        """Have the response carry a header, whatever the answer will be."""
-        self._extra.append((name, value))
+    def add_headers(self, headers: Headers) -> None:
+        """Have the response carry headers, whatever the answer will be."""
+        self._extra.extend(headers)
 
     async def start(self, status: int, headers: Headers) -> None:
         """Pass the head of a service's answer on."""

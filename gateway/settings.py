@@ -69,6 +69,9 @@ class GatewaySettings(ProcessSettings):
         le=600,
         description="How long requests wait for a service that was ready a moment ago, in s.",
     )
+    admission_wait_s: float = Field(
+        10.0, ge=0, le=600, description="Longest wait for a place in a service under load, in s."
+    )
     replay_memory_bytes: int = Field(
         2**20, ge=0, description="Bytes of a body kept in memory for another attempt."
     )
