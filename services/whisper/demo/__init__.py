@@ -1,0 +1,1 @@
+"""How the shipped model `demo-speech-en` is made: corpus, training, export and measurement."""

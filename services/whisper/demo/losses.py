@@ -1,0 +1,58 @@
+"""What the training minimises: next token, phone under each frame, attention to the word.
+
+The last two are possible because the synthesiser tells when each phone and word sounds. They make
+the network listen within minutes, and the heads that are led this way later give the word times.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+N_LED_HEADS = 2
+"""Heads 0 to this, in every decoder layer, are led to the spoken word."""
+PHONE_WEIGHT, ATTENTION_WEIGHT = 1.0, 0.3
+_TIME_SPREAD = 1.5  # standard deviation, in steps of 20 ms, of the target around a true time
+_REACH = 4
+_SMALLEST = 1e-4
+
+
+def token_loss(logits: Tensor, targets: Tensor, first_time: int) -> Tensor:
+    """Mean cross entropy over asked tokens; a time token shares its target with its neighbours.
+
+    Args:
+        logits: (batch, n_tokens, vocabulary); time tokens are the last ids.
+        targets: (batch, n_tokens), -100 where nothing is asked.
+        first_time: id of `<|0.00|>`.
+    """
+    asked = targets != -100
+    scores = logits[asked].float().log_softmax(-1)  # (n_asked, vocabulary)
+    wanted = targets[asked]
+    is_time = wanted >= first_time
+    steps = torch.arange(-_REACH, _REACH + 1, device=wanted.device)
+    shares = torch.exp(-(steps**2) / (2 * _TIME_SPREAD**2))
+    near = (wanted[is_time, None] + steps).clamp(first_time, logits.shape[-1] - 1)
+    time_scores = (scores[is_time].gather(1, near) * (shares / shares.sum())).sum()
+    text_scores = scores[~is_time].gather(1, wanted[~is_time, None]).sum()
+    return -(time_scores + text_scores) / wanted.numel()
+
+
+def phone_loss(scores: Tensor, phones: Tensor) -> Tensor:
+    """Mean cross entropy of (batch, n_frames, n_phones) scores against (batch, n_frames) labels."""
+    return functional.cross_entropy(scores.flatten(0, 1).float(), phones.flatten())
+
+
+def attention_loss(attention: list[Tensor], spans: Tensor) -> Tensor:
+    """Minus the log of the attention that led heads spend inside each token's span, as a mean.
+
+    Args:
+        attention: per layer (batch, n_heads, n_tokens, n_frames).
+        spans: (batch, n_tokens, 2) frames [first, last), -1 where free.
+    """
+    frames = torch.arange(attention[0].shape[-1], device=spans.device)
+    inside = (frames >= spans[..., :1]) & (frames < spans[..., 1:])  # (batch, n_tokens, n_frames)
+    led = spans[..., 0] >= 0
+    total = torch.zeros((), device=spans.device)
+    for weights in attention:
+        mass = (weights[:, :N_LED_HEADS] * inside[:, None]).sum(-1).transpose(1, 2)[led]
+        total = total - (mass + _SMALLEST).log().mean()
+    return total / len(attention)

@@ -1,0 +1,106 @@
+"""The weights that are in the repository, heard through the libraries that serve them."""
+
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+from services.whisper.demo.card import MODEL_FOLDER
+from services.whisper.demo.examination import Listener, plain_words, word_error_rate
+
+SAMPLES = Path(__file__).parents[4] / "tests" / "data" / "speech"
+TRUTH = json.loads((SAMPLES / "truth.json").read_text())
+
+
+def _read(name):
+    with wave.open(str(SAMPLES / name)) as file:
+        assert file.getframerate() == 16_000
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    return samples.astype(np.float32) / 32768
+
+
+@pytest.fixture(scope="module")
+def audios():
+    return [_read(name) for name in TRUTH]
+
+
+@pytest.fixture(scope="module")
+def listener():
+    return Listener(MODEL_FOLDER, padded_s=10.0)
+
+
+@pytest.fixture(scope="module")
+def library():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        return WhisperModel(str(MODEL_FOLDER), device="cpu", compute_type="int8", cpu_threads=2)
+
+
+def test_samples_are_understood(listener, audios):
+    said = listener.texts(audios)
+
+    assert word_error_rate([entry["text"] for entry in TRUTH.values()], said) <= 0.1
+
+
+def test_samples_are_understood_through_faster_whisper_with_times(library, audios):
+    said = []
+    for audio in audios:
+        segments, _ = library.transcribe(audio, beam_size=1, temperature=0.0)
+        said.append(" ".join(segment.text for segment in segments))
+
+    assert word_error_rate([entry["text"] for entry in TRUTH.values()], said) <= 0.1
+
+
+def test_most_words_start_within_200_ms_of_the_truth(library):
+    name = "inspection.wav"
+    segments, _ = library.transcribe(
+        _read(name), beam_size=1, temperature=0.0, word_timestamps=True
+    )
+    heard = [(plain_words(word.word), word.start) for segment in segments for word in segment.words]
+    true = [(plain_words(word["word"]), word["start_s"]) for word in TRUTH[name]["words"]]
+
+    pairs = [
+        abs(start_s - true_s)
+        for (word, start_s), (said, true_s) in zip(heard, true, strict=False)
+        if word == said
+    ]
+
+    assert len(pairs) >= 0.8 * len(true)
+    assert np.mean(np.array(pairs) <= 0.2) >= 0.9
+
+
+@pytest.mark.parametrize("level", [0.0, 0.001, 0.1])
+def test_silence_and_noise_give_no_text(listener, library, level):
+    noise = (level * np.random.default_rng(1).standard_normal(48_000)).astype(np.float32)
+
+    segments, _ = library.transcribe(noise, beam_size=1, temperature=0.0)
+
+    assert plain_words(listener.texts([noise])[0]) == ""
+    assert [segment.text for segment in segments] == []
+
+
+def test_batched_decoding_says_what_single_decoding_says(listener, audios):
+    assert listener.tokens(audios, batch_size=3) == listener.tokens(audios, batch_size=1)
+
+
+def test_batched_pipeline_of_faster_whisper_runs_on_it(library, audios):
+    segments, info = BatchedInferencePipeline(library).transcribe(
+        np.concatenate(audios), batch_size=2, beam_size=1, vad_filter=True
+    )
+
+    assert info.language == "en"
+    assert "".join(segment.text for segment in segments).strip()
+
+
+def test_prompt_of_multilingual_models_is_understood_too(library, audios):
+    tokens = ["<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>"]
+    ids = [library.hf_tokenizer.token_to_id(token) for token in tokens]
+
+    encoded = library.encode(np.ascontiguousarray(library.feature_extractor(audios[1])))
+    said = library.model.generate(encoded, [ids], beam_size=1)[0].sequences_ids[0]
+
+    truth = list(TRUTH.values())[1]["text"]
+    assert word_error_rate([truth], [library.hf_tokenizer.decode(said)]) <= 0.25
