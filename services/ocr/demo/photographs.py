@@ -1,0 +1,96 @@
+"""Character error on real pictures: the same crops, read by our recogniser and by PaddleOCR's.
+
+The pictures are found through the environment variable GANTRY_TEST_DATA; they are no part of this
+repository.
+"""
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from services.ocr.demo.accuracy import character_error_rate
+from services.ocr.demo.reader import Picture, Reader
+
+PICTURES = (
+    "korean_headline.jpg",
+    "korean_product_label.jpeg",
+    "en_paragraph.jpg",
+    "en_who_poster.png",
+)
+_PADDLE_NAME = "korean_PP-OCRv3_mobile_rec"  # the registered name nearest to the v2.0 model
+_PADDLE_FOLDER = Path("ocr_models/rec_korean_mobile_v2.0")
+
+
+def compare(data: Path, reader: Reader) -> dict[str, dict[str, float | str]]:
+    """Character error of each picture by recogniser, white space not counted.
+
+    Lines come from RapidOCR's bundled detector, in its reading order. Where PaddlePaddle is not
+    installed, its recogniser is reported as "not run".
+    """
+    truth = json.loads((data / "ocr/truth.json").read_text(encoding="utf-8"))
+    recognisers: dict[str, Callable[[list[Picture]], list[str]] | None] = {
+        "demo-ocr-ko": lambda crops: [reader.read(crop) for crop in crops],
+        "PaddleOCR korean_mobile_v2.0": _paddle_recogniser(data / _PADDLE_FOLDER),
+    }
+    figures: dict[str, dict[str, float | str]] = {}
+    for name in PICTURES:
+        crops = _lines(data / "ocr" / name)
+        wanted = "".join("".join(truth[name]["lines"]).split())
+        figures[name] = {
+            who: "not run" if read is None else _error(wanted, read(crops))
+            for who, read in recognisers.items()
+        }
+    return figures
+
+
+def _error(wanted: str, lines: list[str]) -> float:
+    return character_error_rate([(wanted, "".join("".join(lines).split()))])
+
+
+def _lines(path: Path) -> list[Picture]:
+    """Straightened crops of every line that RapidOCR's detector finds, in reading order."""
+    from rapidocr import RapidOCR
+
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise FileNotFoundError(path)
+    found = RapidOCR(params={"Global.log_level": "error"})(picture, use_cls=False, use_rec=False)
+    boxes = getattr(found, "boxes", None)
+    boxes = [] if boxes is None else boxes
+    return [
+        _straighten(np.asarray(picture, np.uint8), np.asarray(box, np.float32)) for box in boxes
+    ]
+
+
+def _straighten(picture: Picture, corners: npt.NDArray[np.float32]) -> Picture:
+    """The quadrilateral (4, 2) as an upright rectangle; a tall one is turned, as PP-OCR does."""
+    width = int(
+        max(np.linalg.norm(corners[0] - corners[1]), np.linalg.norm(corners[2] - corners[3]))
+    )
+    height = int(
+        max(np.linalg.norm(corners[0] - corners[3]), np.linalg.norm(corners[1] - corners[2]))
+    )
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(corners, target)
+    crop = cv2.warpPerspective(
+        picture, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    if height >= 1.5 * width:
+        crop = cv2.rotate(crop, cv2.ROTATE_90_COUNTERCLOCKWISE)
+    return np.asarray(crop, np.uint8)
+
+
+def _paddle_recogniser(folder: Path) -> Callable[[list[Picture]], list[str]] | None:
+    if importlib.util.find_spec("paddle") is None:
+        return None
+    from paddleocr import TextRecognition
+
+    model = TextRecognition(
+        model_name=_PADDLE_NAME, model_dir=str(folder), device="cpu", enable_mkldnn=False
+    )
+    return lambda crops: [result["rec_text"] for result in model.predict(crops)]

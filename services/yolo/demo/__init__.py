@@ -1,0 +1,1 @@
+"""Makes, checks and holds `demo-drawing-symbols`, a small detector for engineering drawings."""
