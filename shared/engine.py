@@ -16,7 +16,8 @@ class EngineInfo:
     model: str  # name, as in X-Model and /v1/models
     device: str  # "cpu" or "cuda:N"
     compute_type: str = "float32"  # float32, float16, int8, …
-    fallback_reason: str | None = None  # why it is on the CPU though a GPU would have been taken
+    fallback_reason: str | None = None  # why it is on the CPU though there is a GPU
+    device_reason: str = ""  # why it is on this device, for whoever runs the service
     demo: bool = False  # weights of our own, made to try the system out
     licence: str = ""  # of the weights
     max_batch_size: int | None = None  # where its start-up probe found that more does not pay

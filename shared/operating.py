@@ -52,6 +52,7 @@ def _engine_state(host: EngineHost) -> dict[str, Any]:
         "reason": host.reason,
         "model": info.model if info else None,
         "device": info.device if info else None,
+        "device_reason": info.device_reason if info else None,
     }
 
 

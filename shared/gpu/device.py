@@ -35,7 +35,8 @@ class Device:
     """The device an engine runs on."""
 
     name: str  # "cpu" or "cuda:N"
-    fallback_reason: str | None = None  # why it is the CPU though a GPU would have been taken
+    reason: str = "the settings name it"  # why this one, for whoever runs the service
+    fallback_reason: str | None = None  # why it is the CPU though there is a GPU
 
     @property
     def is_gpu(self) -> bool:
@@ -60,7 +61,7 @@ def list_gpus(environ: Mapping[str, str] | None = None) -> list[Gpu]:
     except pynvml.NVMLError:
         return []
     try:
-        return _visible(_all_gpus(), visible)
+        return visible_gpus(_all_gpus(), visible)
     except pynvml.NVMLError:
         return []
     finally:
@@ -95,7 +96,8 @@ def _describe(handle: object, index: int) -> Gpu:
     return Gpu(index=index, name=str(name), uuid=str(uuid), total_bytes=int(total))
 
 
-def _visible(gpus: list[Gpu], visible: str | None) -> list[Gpu]:
+def visible_gpus(gpus: list[Gpu], visible: str | None) -> list[Gpu]:
+    """Those of ``gpus`` that ``CUDA_VISIBLE_DEVICES`` names, numbered in its order."""
     if visible is None:
         return [gpu for gpu in gpus if gpu.index >= 0]
     chosen = []
@@ -128,7 +130,8 @@ def choose_device(
             none.
 
     Returns:
-        The device, with the reason if ``auto`` had to fall back to the CPU.
+        The device and why. ``auto`` on a machine without a GPU is no fallback; with a GPU that
+        cannot be used it is one.
 
     Raises:
         DeviceUnavailable: a GPU was named but cannot be used.
@@ -136,11 +139,12 @@ def choose_device(
     if wanted == "cpu":
         return Device("cpu")
     index = int(wanted.partition(":")[2] or 0)
-    reason = _why_not(index, gpus(), runtime_gpus)
+    found = gpus()
+    reason = _why_not(index, found, runtime_gpus)
     if reason is None:
-        return Device(f"cuda:{index}")
+        return Device(f"cuda:{index}", f"{found[index].name} was found")
     if wanted == "auto":
-        return Device("cpu", fallback_reason=reason)
+        return Device("cpu", reason, fallback_reason=reason if found else None)
     raise DeviceUnavailable(f"{wanted} cannot be used: {reason}; set the device to auto or cpu")
 
 
