@@ -101,9 +101,7 @@ class MediaPool:
 
     async def _run(self, method: str, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
         loop = asyncio.get_running_loop()
-        worker = self._idle.pop() if self._idle else None
-        if worker is None or not worker.is_alive:
-            worker = await loop.run_in_executor(self._threads, Worker, SPEC)
+        worker = await loop.run_in_executor(self._threads, self._ready_worker)
         call = loop.run_in_executor(self._threads, worker.call, method, *arguments)
         try:
             done, _ = await asyncio.wait({call}, timeout=self._timeout_s)
@@ -123,6 +121,17 @@ class MediaPool:
                 self._idle.append(worker)
         return answer
 
+    def _ready_worker(self) -> Worker:
+        """An idle worker, or a new one that has finished starting: only work counts as work."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.is_alive:
+                return worker
+            worker.close()
+        worker = Worker(SPEC)
+        worker.call("start")
+        return worker
+
     async def _discard(self, worker: Worker, call: "asyncio.Future[Any]") -> None:
         log.warning("a media worker had to be replaced")
         worker.kill()
@@ -136,6 +145,7 @@ def handler(_options: Mapping[str, Any]) -> Handler:
     from shared.media import audio, images, pdf
 
     methods = {
+        "start": lambda: None,
         "decode_image": images.decode_image,
         "decode_audio": audio.decode_audio,
         "decode_audio_to": audio.decode_audio_to,

@@ -1,0 +1,94 @@
+import asyncio
+import os
+import signal
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from shared.errors import QueueFull, UnsupportedMedia
+from shared.media.limits import ImageLimits
+from shared.media.pool import MediaPool
+
+
+@pytest.fixture
+async def pool():
+    pool = MediaPool(1, max_waiting=2)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "picture"
+    Image.new("RGB", (400, 300), "red").save(path, "PNG")
+    return path
+
+
+async def test_picture_is_decoded_in_a_child(pool, picture):
+    pixels = (await pool.decode_image(picture, ImageLimits())).pixels
+
+    np.testing.assert_array_equal(pixels, np.full((300, 400, 3), [255, 0, 0]))
+
+
+async def test_fault_of_a_file_names_the_fault(pool, tmp_path):
+    (tmp_path / "bad").write_bytes(b"nothing")
+
+    with pytest.raises(UnsupportedMedia, match="not a picture"):
+        await pool.decode_image(tmp_path / "bad", ImageLimits())
+
+
+async def test_killed_decoder_costs_one_request(pool, picture):
+    await pool.decode_image(picture, ImageLimits())
+    [child] = media_children()
+    os.kill(child, signal.SIGSTOP)
+    doomed = asyncio.ensure_future(pool.decode_image(picture, ImageLimits()))
+    await asyncio.sleep(0)
+    os.kill(child, signal.SIGKILL)
+
+    with pytest.raises(UnsupportedMedia, match="had to be stopped"):
+        await doomed
+
+    assert (await pool.decode_image(picture, ImageLimits())).width_px == 400
+
+
+async def test_decoding_that_takes_too_long_is_stopped(picture):
+    pool = MediaPool(1, timeout_s=0.5)
+    await pool.decode_image(picture, ImageLimits())
+    [child] = media_children()
+    os.kill(child, signal.SIGSTOP)
+
+    with pytest.raises(UnsupportedMedia, match=r"within 0\.5 s"):
+        await pool.decode_image(picture, ImageLimits())
+
+    assert (await pool.decode_image(picture, ImageLimits())).width_px == 400
+    await pool.close()
+
+
+async def test_only_so_many_files_wait(pool, picture):
+    calls = [pool.decode_image(picture, ImageLimits()) for _ in range(8)]
+
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert sum(isinstance(each, QueueFull) for each in outcomes) == 8 - 1 - 2
+
+
+async def test_closing_leaves_no_process(picture):
+    pool = MediaPool(2)
+    await asyncio.gather(*(pool.decode_image(picture, ImageLimits()) for _ in range(2)))
+    assert media_children()
+
+    await pool.close()
+
+    assert media_children() == []
+
+
+def media_children():
+    """Process ids of the decoders of this process."""
+    children = psutil.Process().children()
+    return [
+        child.pid
+        for child in children
+        if child.status() != psutil.STATUS_ZOMBIE and "shared.worker" in child.cmdline()
+    ]
