@@ -1,8 +1,9 @@
-"""How the commands reach the supervisor: a Unix socket in ``var/run``, one JSON line each way.
+"""How the commands reach the supervisor: a Unix socket in ``var/run`` and lines of JSON.
 
-The socket's name holds the gateway's port, so that several systems can run from one tree. It is
-addressed relative to the working directory, because the address of a Unix socket may have 107 bytes
-at most and source trees can lie deep.
+A command is one line. The answer is any number of lines ``{"say": …}`` while it is carried out and
+one line ``{"result": …}`` or ``{"error": …}``. The socket's name holds the gateway's port, so that
+several systems can run from one tree. It is addressed relative to the working directory, because
+the address of a Unix socket may have 107 bytes at most and source trees can lie deep.
 """
 
 import asyncio
@@ -14,14 +15,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from deploy.errors import DeployError, NotRunning
+
 FOLDER = Path("var/run")
 
-Answer = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
-"""Carries a command out."""
-
-
-class NotRunning(Exception):
-    """No supervisor answers."""
+Say = Callable[[str], None]
+Command = Mapping[str, Any]
+CarryOut = Callable[[Command, Say], Awaitable[Any]]
+"""Carries a command out, tells its steps, and returns the result."""
 
 
 def socket_path(gateway_port: int) -> Path:
@@ -30,7 +31,7 @@ def socket_path(gateway_port: int) -> Path:
 
 
 @asynccontextmanager
-async def listening(gateway_port: int, answer: Answer) -> AsyncIterator[None]:
+async def listening(gateway_port: int, carry_out: CarryOut) -> AsyncIterator[None]:
     """Answer commands while the context is open."""
     path = socket_path(gateway_port)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,9 +39,7 @@ async def listening(gateway_port: int, answer: Answer) -> AsyncIterator[None]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, ValueError):
-            reply = await answer(json.loads(await reader.readline()))
-            writer.write(json.dumps(reply).encode() + b"\n")
-            await writer.drain()
+            await _answer(json.loads(await reader.readline()), writer, carry_out)
         writer.close()
 
     before = os.umask(0o177)  # the socket is the operator's alone
@@ -55,11 +54,23 @@ async def listening(gateway_port: int, answer: Answer) -> AsyncIterator[None]:
         path.unlink(missing_ok=True)
 
 
-async def ask(gateway_port: int, command: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a command to the running supervisor and wait for its answer.
+async def _answer(command: Command, writer: asyncio.StreamWriter, carry_out: CarryOut) -> None:
+    def write(line: Mapping[str, Any]) -> None:
+        writer.write(json.dumps(line).encode() + b"\n")
+
+    try:
+        write({"result": await carry_out(command, lambda text: write({"say": text}))})
+    except DeployError as error:
+        write({"error": str(error)})
+    await writer.drain()
+
+
+async def ask(gateway_port: int, command: Command, say: Say) -> Any:  # noqa: ANN401 - any JSON value
+    """Give a command to the running supervisor, pass on what it tells, and return the result.
 
     Raises:
         NotRunning: there is none, or it ended before it answered.
+        DeployError: the command failed.
     """
     try:
         reader, writer = await asyncio.open_unix_connection(socket_path(gateway_port))
@@ -67,9 +78,14 @@ async def ask(gateway_port: int, command: Mapping[str, Any]) -> dict[str, Any]:
         raise NotRunning(f"no system with its gateway on port {gateway_port} runs here") from error
     try:
         writer.write(json.dumps(command).encode() + b"\n")
-        line = await reader.readline()
-        if not line:
-            raise NotRunning("the supervisor ended before it answered")
-        return dict(json.loads(line))
+        while line := await reader.readline():
+            answer = json.loads(line)
+            if "say" in answer:
+                say(answer["say"])
+            elif "error" in answer:
+                raise DeployError(answer["error"])
+            else:
+                return answer["result"]
+        raise NotRunning("the supervisor ended before it answered")
     finally:
         writer.close()

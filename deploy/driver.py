@@ -47,6 +47,10 @@ class Instance(Protocol):
         """How often it was started, the first time included."""
         ...
 
+    def change(self, unit: Unit) -> None:
+        """Run ``unit`` from the next start on."""
+        ...
+
     async def stop(self, grace_s: float) -> None:
         """Ask it to end, and make it end after ``grace_s``."""
         ...

@@ -105,15 +105,25 @@ def image_steps(
     return [*steps, ["uninstall", "--yes", *UNWANTED]]
 
 
-def digest(root: Path, *, train: bool, torch_index_url: str = "") -> str:
-    """Fingerprint of everything that decides what is installed."""
-    total = hashlib.sha256(f"{sys.version_info[:2]} {train} {torch_index_url}".encode())
-    files = [root / CONSTRAINTS, root / "deploy/install.py"]
+def requirements_digest(root: Path, *, train: bool = False) -> str:
+    """Fingerprint of what is asked for: every requirement file and the constraints."""
+    total = hashlib.sha256()
+    files = [file for file in [root / CONSTRAINTS] if file.is_file()]
     for name in ("", "-nodeps", "-last", "-train" if train else ""):
         files += requirement_files(root, f"requirements{name}.in")
     for file in files:
         total.update(f"\0{file.relative_to(root)}\0".encode() + file.read_bytes())
     return total.hexdigest()
+
+
+def digest(root: Path, *, train: bool, torch_index_url: str = "") -> str:
+    """Fingerprint of everything that decides what is installed."""
+    parts = [
+        f"{sys.version_info[:2]} {train} {torch_index_url}",
+        (root / "deploy/install.py").read_text(),
+        requirements_digest(root, train=train),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def install_image(root: Path, part: str, *, torch_index_url: str = "", extra: str = "") -> None:

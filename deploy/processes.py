@@ -39,7 +39,7 @@ class LocalProcess:
         self.unit = unit
         self.trouble: str | None = "not started"
         self.starts = 0
-        self._root = unit.folder or root
+        self._root = root
         self._write_line = write_line
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -53,6 +53,10 @@ class LocalProcess:
     def start(self) -> None:
         """Start the process, and start it anew whenever it ends, until ``stop``."""
         self._keeper = asyncio.ensure_future(self._keep())
+
+    def change(self, unit: Unit) -> None:
+        """Run ``unit`` from the next start on."""
+        self.unit = unit
 
     async def stop(self, grace_s: float) -> None:
         """Send SIGTERM, and SIGKILL after ``grace_s``; returns when the process is gone."""
@@ -74,7 +78,7 @@ class LocalProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, leash.__file__, str(os.getpid()),
             sys.executable, "-m", self.unit.module,
-            cwd=self._root,
+            cwd=self.unit.folder or self._root,
             env=_environment(self.unit),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -5,18 +5,21 @@ import contextlib
 import logging
 import os
 import signal
-import sys
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from deploy.commands import Commands
 from deploy.control import listening
 from deploy.discover import find_services
+from deploy.errors import AdminError, DeployError
 from deploy.processes import LocalDriver
-from deploy.system import DeployError, Row, System
+from deploy.rollout import Rollout
+from deploy.summary import summary
+from deploy.system import System
+from deploy.table import show, show_line
 from shared.log import configure_logging
 
 log = logging.getLogger(__name__)
@@ -41,16 +44,16 @@ async def up(root: Path, environ: Mapping[str, str]) -> int:
     configure_logging("supervisor", level="info")
     if not (root / "gateway" / "__main__.py").is_file():
         raise DeployError("there is no gateway/__main__.py: this is not a complete source tree")
-    system = System(find_services(root), LocalDriver(root, _write_line), environ)
+    system = System(root, find_services(root), LocalDriver(root, show_line), environ)
     asked_to_stop = _stop_on_signals()
-    show("Gantry is starting: " + ", ".join(unit.name for unit in system.units))
+    show(f"Gantry is starting: gateway, {', '.join(system.services)}")
     async with (
         httpx.AsyncClient(trust_env=False) as client,
-        listening(system.gateway.port, _commands(system, client)),
+        listening(system.port, Commands(system, client).carry_out),
     ):
         try:
             await system.start()
-            await _until(asked_to_stop, system.watch(client), _show_summary(system, client))
+            await _until(asked_to_stop, system.watch(client), _settle(system, client))
         finally:
             show("Gantry is ending …")
             await system.stop()
@@ -60,30 +63,21 @@ async def up(root: Path, environ: Mapping[str, str]) -> int:
 
 async def _until(event: asyncio.Event, *work: Coroutine[Any, Any, None]) -> None:
     """Run ``work`` beside each other until ``event``; an exception of one ends all."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
-            await event.wait()
-            for task in tasks:
-                task.cancel()
-    except* DeployError as errors:
-        raise errors.exceptions[0] from errors
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in work]
+        await event.wait()
+        for task in tasks:
+            task.cancel()
 
 
-async def _show_summary(system: System, client: httpx.AsyncClient) -> None:
+async def _settle(system: System, client: httpx.AsyncClient) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(system.settled.wait(), SETTLE_S)
-    show(summary(system.url, system.rows(), await system.first_requests(client)))
-
-
-def _commands(system: System, client: httpx.AsyncClient) -> Any:  # noqa: ANN401 - control.Answer
-    async def answer(command: Mapping[str, Any]) -> Mapping[str, Any]:
-        if command.get("command") != "status":
-            return {"error": f"unknown command {command.get('command')!r}"}
-        await system.refresh(client)
-        return {"url": system.url, "rows": [asdict(row) for row in system.rows()]}
-
-    return answer
+    try:
+        await Rollout(system, client, log.info).forget_strangers()
+    except AdminError as error:
+        log.warning("replicas of an earlier run may still be registered: %s", error)
+    show(await summary(system, client))
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -105,38 +99,3 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, event.set)
     return event
-
-
-def summary(url: str, rows: Sequence[Row], examples: Sequence[str]) -> str:
-    """What a user must know when the system stands: addresses, what is missing, a first request."""
-    ready = sum(row.state == "ready" for row in rows)
-    if ready == len(rows):
-        head = f"Gantry is ready on {url}"
-    else:
-        head = f"Gantry is up on {url}; {len(rows) - ready} of {len(rows)} are not ready"
-    lines = ["", head, "", table(rows), "", f"Documentation of every path: {url}/docs"]
-    if examples:
-        lines += ["A first request:", *(f"  {example}" for example in examples)]
-    return "\n".join([*lines, ""])
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The rows with aligned columns."""
-    cells = [(row.name, row.url, row.state, row.detail) for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(3)]
-    return "\n".join(
-        "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]])
-        .rstrip()
-        for row in cells
-    )  # fmt: skip
-
-
-def show(text: str) -> None:
-    """Write to the operator's terminal, if it is still there."""
-    with contextlib.suppress(OSError):
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-
-
-def _write_line(name: str, line: str) -> None:
-    show(f"{name:<10} | {line}")

@@ -1,170 +1,222 @@
-"""The running system: gateway and replicas of the services, started through a driver."""
+"""The running system: the gateway and replicas of the services, started through a driver."""
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import httpx
 
+from deploy.code import checkout
 from deploy.discover import ServiceFolder
 from deploy.driver import Driver, Instance, Unit
-from deploy.example import first_request
+from deploy.errors import DeployError
 from deploy.ports import free_port, is_free
 from deploy.probe import STARTING, Health, probe
+from deploy.releases import Release, Releases
+from deploy.table import Row
 
 log = logging.getLogger(__name__)
 
 GATEWAY = "gateway"
-GATEWAY_PREFIX = "GATEWAY_"
 LOOPBACK = "127.0.0.1"
 PROBE_EVERY_S = 0.5
 GATEWAY_GRACE_S = 35.0  # a bit longer than the servers wait for requests in flight
-SERVICE_GRACE_S = 15.0
+SERVICE_GRACE_S = 35.0
 
 
-class DeployError(Exception):
-    """A command cannot be carried out; the text says why and what would be right."""
+@dataclass(eq=False)
+class Member:
+    """A unit of the system with what is known of it."""
 
+    unit: Unit
+    instance: Instance
+    service: str | None = None  # None is the gateway
+    release: Release = Release()
+    health: Health = STARTING
+    probed_starts: int = 0  # of which start of the unit the health tells
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the status table."""
+    async def refresh(self, client: httpx.AsyncClient) -> bool:
+        """Probe it; whether its readiness has changed since the last time."""
+        before = self.health if self.probed_starts == self.instance.starts else STARTING
+        self.probed_starts = self.instance.starts
+        self.health = await probe(client, self.unit.url)
+        return before.is_ready != self.health.is_ready
 
-    name: str
-    url: str
-    state: str  # ready, not ready, starting, stopped
-    detail: str
+    @property
+    def row(self) -> Row:
+        """Its line of the status table."""
+        if self.instance.trouble is not None:
+            return self._row("stopped", self.instance.trouble)
+        if self.health.is_ready:
+            return self._row("ready", self.health.detail)
+        if self.health == STARTING:
+            return self._row("starting", "")
+        return self._row("not ready", self.health.detail)
+
+    def _row(self, state: str, detail: str) -> Row:
+        release = str(self.release) if self.release.number else ""
+        notes = "; ".join(filter(None, [detail, release]))
+        return Row(self.unit.name, self.unit.url, state, notes)
 
 
 class System:
     """Gateway and services of one source tree on one machine."""
 
     def __init__(
-        self, services: Sequence[ServiceFolder], driver: Driver, environ: Mapping[str, str]
+        self,
+        root: Path,
+        services: Sequence[ServiceFolder],
+        driver: Driver,
+        environ: Mapping[str, str],
     ) -> None:
         """Plan the system; nothing is started.
 
         Args:
+            root: the source tree.
             services: what to run behind the gateway.
             driver: what runs it.
-            environ: the operator's settings; ``<NAME>_HOST`` and ``<NAME>_PORT`` are read here.
+            environ: the operator's settings; hosts and ports are read here.
 
         Raises:
             DeployError: there is no service, or a port is malformed or taken.
         """
         if not services:
             raise DeployError("there is no service: no folder in services/ has a __main__.py")
-        self._driver = driver
-        # Only those who know the token may call a service past the gateway.
-        token = environ.get("GATEWAY_INTERNAL_TOKEN") or secrets.token_urlsafe(32)
-        self._token_header = {"x-internal-token": token}
-        self._services = [_service_unit(each, environ, token) for each in services]
-        self.gateway = _gateway_unit(self._services, environ, token)
+        self.services = {service.name: service for service in services}
+        self.releases = Releases(root / "var/deploy/releases.json")
         self.settled = asyncio.Event()  # every unit is ready, or says what it lacks
-        self._instances: dict[str, Instance] = {}
-        self._health: dict[str, Health] = {}
-        self._probed_starts: dict[str, int] = {}  # of which start of the unit the health tells
+        # Only those who know the token may call a service past the gateway.
+        self.token = environ.get("GATEWAY_INTERNAL_TOKEN") or secrets.token_urlsafe(32)
+        self.members: list[Member] = []  # the gateway first
+        self.root = root
+        self._driver = driver
+        self._environ = environ
+        self._launched = dict.fromkeys(self.services, 0)
+        self._gateway = self._plan_gateway()
 
     @property
     def url(self) -> str:
         """Where the gateway is reached."""
-        return self.gateway.url
+        return self._gateway.url
 
     @property
-    def units(self) -> list[Unit]:
-        """The gateway and every replica, in the order of the table."""
-        return [self.gateway, *self._services]
+    def port(self) -> int:
+        """Where the gateway listens."""
+        return self._gateway.port
+
+    @property
+    def admin_url(self) -> str:
+        """Where the gateway's admin listener is reached."""
+        return f"http://{LOOPBACK}:{self._gateway.environ['GATEWAY_ADMIN_PORT']}"
+
+    def replicas(self, service: str) -> list[Member]:
+        """Replicas of a service, in the order of their start."""
+        return [member for member in self.members if member.service == service]
 
     async def start(self) -> None:
-        """Start everything; returns before it is ready."""
-        for unit in (*self._services, self.gateway):
-            self._instances[unit.name] = await self._driver.start(unit)
+        """Start the gateway and one replica of each service; returns before they are ready."""
+        for name in self.services:
+            await self.launch(name, self.releases.current(name))
+        self._gateway = replace(self._gateway, environ=self._gateway_environ())
+        self.members.insert(0, Member(self._gateway, await self._driver.start(self._gateway)))
 
     async def stop(self) -> None:
         """End the gateway first, which finishes what it has accepted, then the services."""
-        gateway = self._instances.pop(GATEWAY, None)
-        if gateway is not None:
-            await gateway.stop(GATEWAY_GRACE_S)
-        services = [self._instances.pop(name) for name in list(self._instances)]
-        await asyncio.gather(*(each.stop(SERVICE_GRACE_S) for each in services))
+        for member in self.members:
+            if member.service is None:
+                await member.instance.stop(GATEWAY_GRACE_S)
+        services = [member for member in self.members if member.service is not None]
+        await asyncio.gather(*(each.instance.stop(SERVICE_GRACE_S) for each in services))
+        self.members.clear()
+
+    async def launch(self, service: str, release: Release) -> Member:
+        """Start one more replica; the gateway is told of it by the caller.
+
+        Raises:
+            DeployError: the code of the release cannot be run here.
+        """
+        unit = await asyncio.to_thread(self._plan_replica, self.services[service], release)
+        member = Member(unit, await self._driver.start(unit), service, release)
+        self.members.append(member)
+        return member
+
+    async def retire(self, member: Member) -> None:
+        """Stop a replica, which the gateway has been told to forget."""
+        self.members.remove(member)
+        await member.instance.stop(SERVICE_GRACE_S)
+
+    def tell_gateway(self) -> None:
+        """Have the gateway know the replicas of now when it is started anew after a crash."""
+        gateway = self.members[0]
+        gateway.unit = replace(gateway.unit, environ=self._gateway_environ())
+        gateway.instance.change(gateway.unit)
 
     async def watch(self, client: httpx.AsyncClient) -> None:
         """Probe every unit again and again; log each change, and set ``settled`` once all are."""
         while True:
             await self.refresh(client)
-            if all(health.is_settled for health in self._health.values()):
+            if all(member.health.is_settled for member in self.members):
                 self.settled.set()
             await asyncio.sleep(PROBE_EVERY_S)
 
     async def refresh(self, client: httpx.AsyncClient) -> None:
         """Probe every unit once."""
-        units = self.units
-        found = await asyncio.gather(*(probe(client, unit.url) for unit in units))
-        for unit, health in zip(units, found, strict=True):
-            instance = self._instances.get(unit.name)
-            starts = instance.starts if instance is not None else 0
-            is_same = self._probed_starts.get(unit.name, starts) == starts
-            before = self._health.get(unit.name, STARTING) if is_same else STARTING
-            self._health[unit.name], self._probed_starts[unit.name] = health, starts
-            if self.settled.is_set() and before.is_ready != health.is_ready:
-                log.info("%s is %s", unit.name, _sentence(self._row(unit)))
+        members = list(self.members)
+        changes = await asyncio.gather(*(member.refresh(client) for member in members))
+        for member, has_changed in zip(members, changes, strict=True):
+            if has_changed and self.settled.is_set():
+                row = member.row
+                log.info("%s is %s", row.name, ": ".join(filter(None, [row.state, row.detail])))
 
-    def rows(self) -> list[Row]:
-        """State of every unit as last probed."""
-        return [self._row(unit) for unit in self.units]
+    def _plan_gateway(self) -> Unit:
+        host = self._environ.get("GATEWAY_HOST", LOOPBACK)
+        port = _port(self._environ, "GATEWAY_PORT", 8080) or free_port(host)
+        if not is_free(host, port):
+            raise DeployError(
+                f"port {port} of {host} is in use; stop what listens there, "
+                f"or choose another: GATEWAY_PORT={port + 10} make run"
+            )
+        admin_port = _port(self._environ, "GATEWAY_ADMIN_PORT", 0)
+        if not admin_port:
+            admin_port = port + 1 if is_free(LOOPBACK, port + 1) else free_port()
+        settings = {"GATEWAY_ADMIN_PORT": str(admin_port)}
+        return Unit(GATEWAY, GATEWAY, "GATEWAY_", host, port, settings)
 
-    def _row(self, unit: Unit) -> Row:
-        instance = self._instances.get(unit.name)
-        if instance is None or instance.trouble is not None:
-            return Row(unit.name, unit.url, "stopped", instance.trouble or "" if instance else "")
-        health = self._health.get(unit.name, STARTING)
-        if health.is_ready:
-            return Row(unit.name, unit.url, "ready", health.detail)
-        if health == STARTING:
-            return Row(unit.name, unit.url, "starting", "")
-        return Row(unit.name, unit.url, "not ready", health.detail)
+    def _gateway_environ(self) -> dict[str, str]:
+        urls = {
+            service.prefix[:-1]: ",".join(each.unit.url for each in self.replicas(name))
+            for name, service in self.services.items()
+        }
+        return {
+            "GATEWAY_ADMIN_PORT": self._gateway.environ["GATEWAY_ADMIN_PORT"],
+            "GATEWAY_INTERNAL_TOKEN": self.token,
+            **{f"GATEWAY_UPSTREAMS__{name}": url for name, url in urls.items()},
+        }
 
-    async def first_requests(self, client: httpx.AsyncClient) -> list[str]:
-        """A ``curl`` line for each service that is ready."""
-        lines = []
-        for unit in self._services:
-            if not self._health.get(unit.name, STARTING).is_ready:
-                continue
-            with contextlib.suppress(httpx.HTTPError, ValueError):
-                info = (await client.get(f"{unit.url}/info", headers=self._token_header)).json()
-                if (line := first_request(info, self.url)) is not None:
-                    lines.append(line)
-        return lines
-
-
-def _sentence(row: Row) -> str:
-    return f"{row.state}: {row.detail}" if row.detail else row.state
-
-
-def _service_unit(service: ServiceFolder, environ: Mapping[str, str], token: str) -> Unit:
-    host = environ.get(f"{service.prefix}HOST", LOOPBACK)
-    port = _port(environ, f"{service.prefix}PORT", default=0) or free_port(host)
-    settings = {f"{service.prefix}INTERNAL_TOKEN": token}
-    return Unit(service.name, service.module, service.prefix, host, port, settings)
-
-
-def _gateway_unit(services: Sequence[Unit], environ: Mapping[str, str], token: str) -> Unit:
-    host = environ.get("GATEWAY_HOST", LOOPBACK)
-    port = _port(environ, "GATEWAY_PORT", default=8080) or free_port(host)
-    if not is_free(host, port):
-        raise DeployError(
-            f"port {port} of {host} is in use; stop what listens there, "
-            f"or choose another: GATEWAY_PORT={port + 10} make run"
+    def _plan_replica(self, service: ServiceFolder, release: Release) -> Unit:
+        self._launched[service.name] += 1
+        number = self._launched[service.name]
+        host = self._environ.get(f"{service.prefix}HOST", LOOPBACK)
+        # A port that the operator chose is that of the first replica.
+        chosen = _port(self._environ, f"{service.prefix}PORT", 0) if number == 1 else 0
+        folder = None
+        if release.commit is not None:
+            folder = checkout(self.root, release.commit)[1]
+        return Unit(
+            name=service.name if number == 1 else f"{service.name}-{number}",
+            module=service.module,
+            prefix=service.prefix,
+            host=host,
+            port=chosen or free_port(host),
+            environ={**release.settings, f"{service.prefix}INTERNAL_TOKEN": self.token},
+            folder=folder,
         )
-    upstreams = {f"GATEWAY_UPSTREAMS__{unit.prefix[:-1]}": unit.url for unit in services}
-    settings = {"GATEWAY_INTERNAL_TOKEN": token, **upstreams}
-    return Unit(GATEWAY, GATEWAY, GATEWAY_PREFIX, host, port, settings)
 
 
-def _port(environ: Mapping[str, str], name: str, *, default: int) -> int:
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name, "").strip() or str(default)
     if not text.isdecimal() or int(text) > 65_535:
         raise DeployError(f"{name} is {text!r}; expected a port from 0 to 65535")
