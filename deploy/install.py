@@ -93,9 +93,10 @@ def image_steps(
     constraints = ["-c", str(root / CONSTRAINTS)]
     index = ["--index-url", torch_index_url] if torch_index_url else []
     steps = []
-    by_device = _named_requirements(folder, BY_DEVICE)
-    if by_device:
-        steps.append(["install", "--no-deps", *index, *constraints, *by_device])
+    # torch brings the CUDA libraries of its build; torchvision would ask for another torch.
+    for name, options in (("torch", []), ("torchvision", ["--no-deps"])):
+        if _named_requirements(folder, [name]):
+            steps.append(["install", *options, *index, *constraints, name])
     steps.append(["install", "--require-hashes", "-r", str(folder / "requirements.lock")])
     steps += added
     for kind, options in (("nodeps", []), ("last", ["--force-reinstall"])):

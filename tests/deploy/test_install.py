@@ -58,8 +58,9 @@ def test_image_installs_from_its_locks_and_takes_torch_from_its_own_index(tree):
     steps = image_steps(tree, "services/b", torch_index_url="https://torch.example/cpu")
 
     assert [" ".join(step).replace(f"{tree}/", "") for step in steps] == [
+        "install --index-url https://torch.example/cpu -c deploy/constraints.txt torch",
         "install --no-deps --index-url https://torch.example/cpu -c deploy/constraints.txt "
-        "torch torchvision",
+        "torchvision",
         "install --require-hashes -r services/b/requirements.lock",
         "install --no-deps --require-hashes -r services/b/requirements-nodeps.lock",
         "uninstall --yes openvino-telemetry",
