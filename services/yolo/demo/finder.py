@@ -13,7 +13,7 @@ import onnxruntime
 
 from services.yolo.demo.accuracy import Found
 from services.yolo.demo.windows import TILE_PX
-from services.yolo.torchvision_ops import ensure_torchvision
+from services.yolo.engines.torchvision_ops import ensure_torchvision
 
 GrayImage = npt.NDArray[np.uint8]
 

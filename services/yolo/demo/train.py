@@ -28,7 +28,7 @@ from services.yolo.demo.accuracy import Found, Truth, mean_average_precision
 from services.yolo.demo.batches import Batch, DrawnWindows, Plan, evaluation_windows
 from services.yolo.demo.classes import CLASS_NAMES
 from services.yolo.demo.windows import Window
-from services.yolo.torchvision_ops import ensure_torchvision
+from services.yolo.engines.torchvision_ops import ensure_torchvision
 
 log = logging.getLogger(__name__)
 
