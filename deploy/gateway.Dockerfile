@@ -22,7 +22,8 @@ COPY --from=build /opt/gantry/.venv .venv
 COPY LICENSE LICENSE-AGPL-3.0 LICENSES.md ./
 COPY shared shared
 COPY gateway gateway
-ENV PATH=/opt/gantry/.venv/bin:${PATH} HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/gantry/.venv/bin:${PATH} HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    GATEWAY_STATE_DIR=/var/lib/gantry
 USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \

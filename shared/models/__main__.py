@@ -34,8 +34,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         if chosen.command == "verify":
             return _verify(_named(models, chosen.model), chosen.models_dir)
         if chosen.defaults:
-            return _fetch_defaults(models, chosen.models_dir, environ)
-        return _fetch(_named(models, chosen.model), chosen.models_dir, environ)
+            if not _is_offline(environ):
+                _fetch(default_models(models, environ), chosen.models_dir, environ)
+            return 0
+        return 1 if _fetch(_named(models, chosen.model), chosen.models_dir, environ) else 0
     except (FetchError, CatalogError) as error:
         _say(str(error))
         return 1
@@ -97,32 +99,25 @@ def _verify(models: Sequence[Model], models_dir: Path) -> int:
 
 
 def _fetch(models: Sequence[Model], models_dir: Path, environ: Mapping[str, str]) -> int:
-    with _client(environ) as client:
-        fetcher = Fetcher(models_dir, None if _is_offline(environ) else client, _Progress())
-        for model in models:
-            fetcher.fetch(model)
-            _say(f"{model.id} is installed")
-    return 0
-
-
-def _fetch_defaults(models: Sequence[Model], models_dir: Path, environ: Mapping[str, str]) -> int:
-    wanted = default_models(models, environ)
-    if not wanted or _is_offline(environ):
-        return 0
+    """Fetch what can be had; the number of models that cannot."""
+    is_offline = _is_offline(environ)
+    missing = 0
     dead_hosts: set[str] = set()
-    with _client(environ) as client:
-        fetcher = Fetcher(models_dir, client, _Progress())
-        for model in wanted:
+    with httpx.Client(transport=_Refusing()) if is_offline else make_client() as client:
+        fetcher = Fetcher(models_dir, None if is_offline else client, _Progress())
+        for model in models:
             host = httpx.URL(model.entry.source).host
             try:
                 if host in dead_hosts:
                     raise Unreachable(f"{host} cannot be reached")
                 fetcher.fetch(model)
+                _say(f"{model.id} is installed")
             except FetchError as error:
                 if isinstance(error, Unreachable):
                     dead_hosts.add(host)
+                missing += 1
                 _say(f"{model.id} is not installed: {error}")
-    return 0
+    return missing
 
 
 def default_models(models: Sequence[Model], environ: Mapping[str, str]) -> list[Model]:
@@ -144,10 +139,6 @@ def default_models(models: Sequence[Model], environ: Mapping[str, str]) -> list[
 
 def _is_offline(environ: Mapping[str, str]) -> bool:
     return environ.get("OFFLINE", "").lower() in ("1", "true", "yes", "on")
-
-
-def _client(environ: Mapping[str, str]) -> httpx.Client:
-    return httpx.Client(transport=_Refusing()) if _is_offline(environ) else make_client()
 
 
 class _Refusing(httpx.BaseTransport):

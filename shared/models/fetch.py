@@ -106,7 +106,9 @@ class Fetcher:
         Raises:
             FetchError: a file cannot be had, or does not have its digest.
         """
-        if model.entry.demo:
+        if model.entry.folder is not None:
+            if not model.is_installed:
+                raise FetchError(f"{model.id} is not fetched: it {_origin(model.entry)}")
             return False
         with _one_at_a_time(self._models_dir):
             fetched = [self._fetch_file(model, file) for file in model.entry.files]
@@ -173,6 +175,12 @@ class Fetcher:
         if expected is None:
             return FileState.UNRECORDED
         return FileState.OK if sha256_of(path) == expected else FileState.CHANGED
+
+
+def _origin(entry: ModelEntry) -> str:
+    if entry.package is not None:
+        return f"comes with the Python package {entry.package}, which `make .venv` installs"
+    return f"belongs to this repository, in {entry.folder}, and is not there"
 
 
 @contextmanager

@@ -171,6 +171,19 @@ def test_file_put_in_place_by_hand_is_checked(tmp_path, server, model):
         fetch(tmp_path, server, model)
 
 
+@pytest.mark.parametrize(
+    ("package", "sentence"),
+    [("no_such_package", "comes with the Python package"), (None, "belongs to this repository")],
+)
+def test_model_that_has_no_source_is_not_fetched(tmp_path, server, package, sentence):
+    entry = ModelEntry("own", "1", "MIT", (ModelFile("w"),), folder="weights", package=package)
+    model = Model(ModelStore(tmp_path / "services/ears", tmp_path / "models"), entry)
+
+    with pytest.raises(FetchError, match=sentence):
+        fetch(tmp_path, server, model)
+    assert server.ranges == []
+
+
 @pytest.mark.parametrize("source", ["http://models.example/v1/", "ftp://models.example/"])
 def test_address_that_is_not_https_is_refused(tmp_path, server, source):
     model = make_model(tmp_path, ModelFile("model.bin"), source=source)
@@ -245,8 +258,15 @@ def test_offline_fails_at_once_with_one_sentence(places):
     )  # fmt: skip
 
     assert ended.returncode == 1
-    assert ended.stderr.startswith("models: OFFLINE is set, so nothing is fetched")
+    assert "models: ears/small is not installed: OFFLINE is set, so nothing is" in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_one_model_that_cannot_be_had_does_not_stop_the_others(places, capsys):
+    assert main([*places, "fetch"], {}) == 1
+
+    told = capsys.readouterr().err
+    assert all(f"ears/{name} is not installed" in told for name in ("large", "small", "demo-ears"))
 
 
 def test_unknown_model_is_named_with_those_that_exist(places, capsys):
