@@ -1,8 +1,13 @@
 """Read one page: find its lines, cut them out, recognise each, and put them in reading order."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
 
 from services.ocr.choice import Candidate, best_candidate
 from services.ocr.crops import (
@@ -17,10 +22,14 @@ from services.ocr.crops import (
 from services.ocr.languages import LanguageChoice
 from services.ocr.reading_order import Block, reading_order
 from services.ocr.readings import FloatArray, FoundText, ImageArray, Reading
+from services.ocr.tiles import Tile, join_tiles, make_tiles
 from services.ocr.words import Word, split_words
 from shared.context import RequestContext, entered, request_context
 from shared.host import EngineHost
 
+Part = TypeVar("Part")
+
+TILES_IN_FLIGHT = 4
 CROPS_IN_FLIGHT = 32
 """Lines of one page that are read at a time, so that one page does not fill the queue."""
 
@@ -58,6 +67,8 @@ class ReadOptions:
     choice: LanguageChoice
     min_confidence: float = 0.5
     has_words: bool = False
+    tile_px: int = 0  # longest side of a tile; 0 searches the page as a whole
+    tile_overlap_px: int = 128
     search: SearchSize = field(default_factory=SearchSize)
 
 
@@ -81,24 +92,36 @@ class PageReader:
         """
         polygons = await self._find(page, options)
         slots = asyncio.Semaphore(CROPS_IN_FLIGHT)
-        candidates: list[list[Candidate]] = []
-        with _recognition_timed() as apart, entered(apart):
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._read_line(page, polygon, options, slots))
-                    for polygon in polygons
-                ]
-            candidates = [task.result() for task in tasks]
+        with _booked_once():
+            candidates = await _together(
+                self._read_line(page, polygon, options, slots) for polygon in polygons
+            )
         with request_context().measure("postprocess"):
             return await asyncio.to_thread(_assemble, page, candidates, options)
 
     async def _find(self, page: ImageArray, options: ReadOptions) -> list[FloatArray]:
-        with request_context().measure("preprocess"):
-            picture = await asyncio.to_thread(search_picture, page, options.search)
-        height, width = picture.shape[:2]
-        weight = float(width * height)
-        found: FoundText = await self._detector.run(picture, key=(width, height), weight=weight)
-        return list(to_page(found.polygons, picture, page))
+        height, width = page.shape[:2]
+        tiles = make_tiles(width, height, options.tile_px, options.tile_overlap_px)
+        slots = asyncio.Semaphore(TILES_IN_FLIGHT)
+        with _booked_once():
+            found = await _together(
+                self._find_in(page, tile, options.search, slots) for tile in tiles
+            )
+        return await asyncio.to_thread(join_tiles, found)
+
+    async def _find_in(
+        self, page: ImageArray, tile: Tile, size: SearchSize, slots: asyncio.Semaphore
+    ) -> FloatArray:
+        """Polygons (n, 4, 2) of the text in a tile, in pixels of the page."""
+        async with slots:
+            part = page[tile.top : tile.bottom, tile.left : tile.right]
+            picture = await asyncio.to_thread(search_picture, part, size)
+            height, width = picture.shape[:2]
+            found: FoundText = await self._detector.run(
+                picture, key=(width, height), weight=float(width * height)
+            )
+        corners = to_page(found.polygons, picture, part)
+        return corners + np.array([tile.left, tile.top], np.float32)
 
     async def _read_line(
         self,
@@ -118,6 +141,17 @@ class PageReader:
                     )
                     candidates.append(Candidate(name, turned, reading))
         return candidates
+
+
+async def _together(parts: Iterable[Coroutine[Any, Any, Part]]) -> list[Part]:
+    """Results of all parts in order; the first that fails ends the others and raises as it is."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _assemble(
@@ -149,21 +183,21 @@ def _line(candidate: Candidate, *, has_words: bool) -> Line:
     return Line(text, reading.confidence, polygon, candidate.recogniser, words)
 
 
-class _recognition_timed:  # noqa: N801 - a context manager used like a function
-    """Give the crops of a page a context of their own, and book the elapsed time once at the end.
+@contextmanager
+def _booked_once() -> Iterator[None]:
+    """Give the parts of a page a context of their own, and book the elapsed time once at the end.
 
-    Many crops wait and run at the same time: the sums of their times would exceed the request's.
+    Many tiles or crops wait and run at the same time: the sums of their times would exceed the
+    request's.
     """
-
-    def __enter__(self) -> RequestContext:
-        self._outer = request_context()
-        self._started = asyncio.get_running_loop().time()
-        self._apart = RequestContext(self._outer.request_id, self._outer.deadline)
-        return self._apart
-
-    def __exit__(self, *_: object) -> None:
-        elapsed_ms = (asyncio.get_running_loop().time() - self._started) * 1000
-        inference_ms = min(elapsed_ms, self._apart.timings_ms.get("inference", 0.0))
-        self._outer.add_ms("inference", inference_ms)
-        self._outer.add_ms("queue", elapsed_ms - inference_ms)
-        self._outer.device = self._apart.device or self._outer.device
+    context, started = request_context(), time.perf_counter()
+    apart = RequestContext(context.request_id, context.deadline)
+    try:
+        with entered(apart):
+            yield
+    finally:
+        elapsed_ms = (time.perf_counter() - started) * 1000
+        inference_ms = min(elapsed_ms, apart.timings_ms.get("inference", 0.0))
+        context.add_ms("inference", inference_ms)
+        context.add_ms("queue", elapsed_ms - inference_ms)
+        context.device = apart.device or context.device

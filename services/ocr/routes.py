@@ -65,7 +65,13 @@ async def read_text(request: Request) -> Response:
         choice = choose_recognisers(wanted, loaded, state.offered)
         document = await _open(state, file.path, options)
         has_words = options.words or options.response_format == "hocr"
-        plan = ReadOptions(choice, options.min_confidence, has_words)
+        plan = ReadOptions(
+            choice,
+            options.min_confidence,
+            has_words,
+            tile_px=options.tile_size,
+            tile_overlap_px=options.tile_overlap,
+        )
         pages = [each async for each in _read_pages(state, document, plan)]
     context = request_context()
     context.model = _models(pages, choice)

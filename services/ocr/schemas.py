@@ -1,10 +1,11 @@
 """Request options and answers of ``/v1/ocr``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Point = tuple[float, float]
+MIN_TILE_PX = 256
 
 
 class OcrOptions(BaseModel):
@@ -20,8 +21,25 @@ class OcrOptions(BaseModel):
     )
     dpi: int = Field(200, ge=36, le=1200, description="Resolution at which a PDF is rendered.")
     min_confidence: float = Field(0.5, ge=0, le=1, description="Least confidence of a line.")
+    tile_size: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="Search large pages in tiles of at most this side, in pixels; 0: as a whole.",
+    )
+    tile_overlap: int = Field(
+        128, ge=0, le=1024, description="Least overlap of two tiles, in pixels."
+    )
     words: bool = Field(False, description="Give each line's words with their places.")
     response_format: Literal["json", "text", "markdown", "hocr"] = "json"
+
+    @model_validator(mode="after")
+    def _check_tiles(self) -> Self:
+        if self.tile_size and self.tile_size < max(MIN_TILE_PX, 2 * self.tile_overlap):
+            raise ValueError(
+                f"tile_size must be 0, or at least {MIN_TILE_PX} and twice tile_overlap"
+            )
+        return self
 
 
 class Box(BaseModel):

@@ -72,6 +72,16 @@ async def test_two_columns_are_read_one_after_the_other(client):
     assert character_error_rate(" ".join(left + right), answer["text"]) < 0.02
 
 
+async def test_lines_across_tiles_are_read_once_and_whole(client):
+    lines = [((30, 60), "This line crosses the border of two tiles"), ((30, 300), "Left"),
+             ((500, 300), "Right")]  # fmt: skip
+    page = draw_page(lines, size=(600, 400))
+
+    answer = await read(client, page, tile_size="384", tile_overlap="64")
+
+    assert answer["text"] == "This line crosses the border of two tiles\nLeft Right"
+
+
 async def test_pages_of_a_pdf_are_chosen_and_numbered(client):
     sheets = [draw_page([((60, 60), f"Sheet number {n}")], size=(400, 160)) for n in (1, 2, 3)]
     file = io.BytesIO()
@@ -136,6 +146,7 @@ async def test_korean_without_a_korean_recogniser_is_said(client):
         ({"min_confidence": "1.5"}, "min_confidence"),
         ({"response_format": "docx"}, "response_format"),
         ({"colour": "blue"}, "colour"),
+        ({"tile_size": "9999"}, "tile_size"),
     ],
 )
 async def test_wrong_options_are_named(client, options, field):
@@ -143,6 +154,15 @@ async def test_wrong_options_are_named(client, options, field):
 
     assert response.status_code == 422
     assert [fault["loc"] for fault in response.json()["errors"]] == [field]
+
+
+async def test_tiles_smaller_than_their_overlap_allows_are_refused(client):
+    page = as_png(draw_page([((40, 60), "x")]))
+
+    response = await ask(client, page, tile_size="300", tile_overlap="200")
+
+    assert response.status_code == 422
+    assert "twice tile_overlap" in response.json()["detail"]
 
 
 async def test_file_that_is_neither_picture_nor_pdf_is_refused(client):
