@@ -22,6 +22,9 @@ VERSION = "1.0.0"
 USUAL_CANVAS_PX = 640 * 640
 """Pixels of the canvas that ``max_batch_size`` is meant for; of larger ones fewer make a batch."""
 
+LARGEST_BATCH = 32
+"""Bound of a batch whose size is left to the engine's probe."""
+
 LIBRARY_ENVIRON = {
     "YOLO_OFFLINE": "1",  # no look-up of the hub, no update check, no analytics
     "YOLO_AUTOINSTALL": "0",  # never pip from inside
@@ -40,11 +43,12 @@ def build(settings: YoloSettings | None = None, engine: Engine | None = None) ->
     """
     settings = settings or YoloSettings.from_environment()
     registry = CollectorRegistry()
+    most = settings.max_batch_size or LARGEST_BATCH
     host = EngineHost(
         _lane(settings) if engine is None else InlineLane(engine),
         BatchLimits(
-            max_batch_size=settings.max_batch_size,
-            max_weight=settings.max_batch_size * float(USUAL_CANVAS_PX),
+            max_batch_size=most,
+            max_weight=most * float(USUAL_CANVAS_PX),
             max_queue_items=settings.max_queue_items,
         ),
         metrics=EngineMetrics(registry),
@@ -84,6 +88,8 @@ def _lane(settings: YoloSettings) -> Lane:
                 "engine": settings.engine,
                 "device": settings.device,
                 "threads": settings.threads,
+                "exact": settings.exact,
+                "probe_batches": settings.max_batch_size == 0,
             },
             record_types=RECORD_TYPES,
             name="yolo",

@@ -7,27 +7,26 @@ models are imported there, and only when they are needed.
 import logging
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import cv2
 import numpy as np
 
+from services.yolo.engines.choice import EngineOptions, open_model
 from services.yolo.engines.forward import Forward
-from services.yolo.found import BatchKey, FloatArray, Found
-from services.yolo.letterbox import Pixels
+from services.yolo.engines.probe import paying_batch_size
+from services.yolo.found import BatchKey, Found
+from services.yolo.letterbox import Pixels, as_batch
 from services.yolo.predictions import read_predictions
 from services.yolo.sample import sample_canvas
-from services.yolo.weights import Weights, find_weights
+from services.yolo.weights import find_weights
 from shared.cgroup import usable_cores
 from shared.engine import EngineInfo
-from shared.errors import EngineError, ModelMissing
-from shared.gpu.device import Device, choose_device
+from shared.errors import EngineError
 from shared.models.store import ModelStore
 
 log = logging.getLogger(__name__)
 
 SERVICE_DIR = Path(__file__).parent
-EngineName = Literal["auto", "onnxruntime", "openvino", "torch"]
 
 
 def create_engine(options: Mapping[str, Any]) -> "YoloEngine":
@@ -36,58 +35,57 @@ def create_engine(options: Mapping[str, Any]) -> "YoloEngine":
     return YoloEngine(
         store,
         options["model"],
-        engine=options["engine"],
-        device=options["device"],
-        threads=options["threads"] or usable_cores(),
+        EngineOptions(
+            engine=options["engine"],
+            device=options["device"],
+            threads=options["threads"] or usable_cores(),
+            exact=options["exact"],
+            probe_batches=options["probe_batches"],
+        ),
     )
 
 
 class YoloEngine:
     """Runs one YOLO model."""
 
-    def __init__(
-        self,
-        store: ModelStore,
-        model: str,
-        *,
-        engine: EngineName = "auto",
-        device: str = "auto",
-        threads: int = 1,
-    ) -> None:
+    def __init__(self, store: ModelStore, model: str, options: EngineOptions | None = None) -> None:
         """Remember what to load.
 
         Args:
             store: the models of this service.
             model: name of an installed model, path to weights, or ``auto``.
-            engine: runtime to use.
-            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-            threads: CPU threads of a forward pass.
+            options: how to run it.
         """
         self._store, self._model = store, model
-        self._engine, self._device, self._threads = engine, device, threads
+        self._options = options or EngineOptions()
         self._forward: Forward | None = None
 
     def load(self) -> EngineInfo:
         """Find the weights and load them into a runtime."""
         weights = find_weights(self._store.resolve(self._model))
-        self._forward, device = self._open(weights)
-        log.info("%s: %s runs it", weights.name, self._forward.runtime)
+        forward, device = open_model(weights, self._options)
+        self._forward = forward
+        height, width = forward.facts.usual_shape
+        log.info("%s: %s in %s runs it", weights.name, forward.runtime, forward.compute_type)
+        probes = self._options.probe_batches
         return EngineInfo(
             model=weights.name,
-            device=self._forward.device,
-            compute_type=self._forward.compute_type,
+            device=forward.device,
+            compute_type=forward.compute_type,
             fallback_reason=device.fallback_reason,
             demo=weights.demo,
             licence=weights.licence,
-            details=(*self._forward.facts.as_details(), ("runtime", self._forward.runtime)),
+            max_batch_size=(
+                paying_batch_size(forward, sample_canvas(height, width)) if probes else None
+            ),
+            details=(*forward.facts.as_details(), ("runtime", forward.runtime)),
         )
 
     def warm_up(self) -> None:
         """Run a picture alone and twice in a batch: the answers must be sound and equal."""
         assert self._forward is not None
         facts = self._forward.facts
-        height, width = facts.fixed_shape or (facts.image_size, facts.image_size)
-        picture = sample_canvas(height, width)
+        picture = sample_canvas(*facts.usual_shape)
         alone, both = self._forward(as_batch([picture])), self._forward(as_batch([picture] * 2))
         if not all(np.isfinite(each).all() for each in alone):
             raise EngineError("the model's warm-up answer is not finite")
@@ -119,32 +117,3 @@ class YoloEngine:
     def close(self) -> None:
         """Let the model go."""
         self._forward = None
-
-    def _open(self, weights: Weights) -> tuple[Forward, Device]:
-        if not weights.is_onnx:
-            if self._engine not in ("auto", "torch"):
-                raise ModelMissing(
-                    f"{weights.path} needs YOLO_ENGINE=torch; {self._engine} takes an .onnx export"
-                )
-            from services.yolo.engines import torch_model
-
-            device = choose_device(self._device, runtime_gpus=torch_model.usable_gpus)
-            return torch_model.TorchModel(weights, device, self._threads), device
-        if self._engine == "torch":
-            raise ModelMissing(f"{weights.path} is an ONNX export; YOLO_ENGINE=torch takes a .pt")
-        from services.yolo.engines import onnx_model
-
-        if self._engine == "openvino":
-            from services.yolo.engines.openvino_model import OpenVinoModel
-
-            graph = onnx_model.OnnxModel(weights, Device("cpu"), self._threads)
-            device = choose_device(self._device)
-            return OpenVinoModel(weights, graph.facts, self._threads), device
-        device = choose_device(self._device, runtime_gpus=onnx_model.usable_gpus)
-        return onnx_model.OnnxModel(weights, device, self._threads), device
-
-
-def as_batch(canvases: Sequence[Pixels]) -> FloatArray:
-    """Canvases (height, width, 3) uint8 as one array (n, 3, height, width) float32, 0 to 1."""
-    blob = cv2.dnn.blobFromImages(list(canvases), scalefactor=1 / 255)
-    return np.asarray(blob, np.float32)

@@ -25,6 +25,11 @@ class ModelFacts:
     has_nms: bool = False  # end-to-end: its answers need no suppression, so ``iou`` has no effect
     keypoint_shape: tuple[int, int] | None = None  # (points, values a point), pose only
 
+    @property
+    def usual_shape(self) -> tuple[int, int]:
+        """(height, width) of the largest canvas at the model's own image size, in pixels."""
+        return self.fixed_shape or (self.image_size, self.image_size)
+
     def as_details(self) -> tuple[tuple[str, Any], ...]:
         """The facts as ``EngineInfo.details``."""
         return tuple(asdict(self).items())

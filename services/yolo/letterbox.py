@@ -4,6 +4,7 @@ The arithmetic, rounding included, is that of Ultralytics' ``LetterBox`` and ``s
 (ultralytics/data/augment.py, ultralytics/utils/ops.py), so that results are comparable.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -101,6 +102,12 @@ def fit_for(facts: ModelFacts, width_px: int, height_px: int, image_size: int) -
     if facts.fixed_shape is not None:
         return fit(width_px, height_px, canvas=facts.fixed_shape, stride_px=None)
     return fit(width_px, height_px, canvas=(image_size, image_size), stride_px=facts.stride)
+
+
+def as_batch(canvases: Sequence[Pixels]) -> FloatArray:
+    """Canvases of one shape as the array (n, 3, height, width) float32, 0 to 1."""
+    blob = cv2.dnn.blobFromImages(list(canvases), scalefactor=1 / 255)
+    return np.asarray(blob, np.float32)
 
 
 def crop_centre(pixels: Pixels, size_px: int) -> Pixels:

@@ -19,7 +19,16 @@ class YoloSettings(ServiceSettings):
 
     engine: Literal["auto", "onnxruntime", "openvino", "torch"] = Field(
         "auto",
-        description="What runs the model. auto: torch for .pt, ONNX Runtime for .onnx.",
+        description=(
+            "What runs the model. auto: torch for .pt; for .onnx on a CPU the faster of ONNX "
+            "Runtime and OpenVINO, measured at start."
+        ),
+    )
+    exact: bool = Field(
+        False, description="Calculate in float32 also where half precision would be faster."
+    )
+    max_batch_size: int = Field(
+        0, ge=0, le=256, description="Most pictures in one batch; 0 measures at start what pays."
     )
     max_images: int = Field(32, ge=1, le=256, description="Most pictures in one request.")
     max_pixels: int = Field(

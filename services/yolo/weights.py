@@ -9,6 +9,8 @@ A folder of custom weights holds one ``.pt`` or ``.onnx`` file and may hold a ma
     classes = ["bolt", "nut"]    # names in the order of their ids
     image_size = 640
     sha256 = "…"                 # checked at each start
+
+Pictures in its folder ``samples`` are what a faster runtime must answer as the original does.
 """
 
 import hashlib
@@ -39,6 +41,11 @@ class Weights:
     licence: str = ""
     demo: bool = False
     manifest: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> list[Path]:
+        """Pictures beside the weights that are typical for the model."""
+        return sorted(path for path in self.path.parent.glob("samples/*") if path.is_file())
 
     @property
     def is_onnx(self) -> bool:

@@ -13,6 +13,7 @@ class Forward(Protocol):
     device: str  # "cpu" or "cuda:N"
     compute_type: str  # "float32", "bfloat16", "float16", "int8"
     facts: ModelFacts
+    fixed_batch: int | None  # pictures of every pass, of a graph exported so
 
     def __call__(self, batch: FloatArray) -> list[FloatArray]:
         """Run a batch.

@@ -50,20 +50,20 @@ class OnnxModel:
         self.facts = graph_facts(metadata, self._input.shape, outputs, weights)
         self.device = device.name
         self.compute_type = "float16" if self._input.type == "tensor(float16)" else "float32"
-        self._fixed_batch = fixed(self._input.shape[0])
+        self.fixed_batch = fixed(self._input.shape[0])
 
     def __call__(self, batch: FloatArray) -> list[FloatArray]:
         """Run a batch; a graph made for one picture runs once for each."""
         if self.compute_type == "float16":
             batch = batch.astype(np.float16)
-        step = self._fixed_batch or len(batch)
+        step = self.fixed_batch or len(batch)
         parts = [self._run(batch[start : start + step]) for start in range(0, len(batch), step)]
         return [
             np.concatenate(each).astype(np.float32, copy=False) for each in zip(*parts, strict=True)
         ]
 
     def _run(self, batch: Any) -> list[Any]:  # noqa: ANN401 - arrays of the graph's type
-        missing = (self._fixed_batch or 0) - len(batch)
+        missing = (self.fixed_batch or 0) - len(batch)
         if missing <= 0:
             outputs: list[Any] = self._session.run(None, {self._input.name: batch})
             return outputs

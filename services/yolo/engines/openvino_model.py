@@ -42,18 +42,18 @@ class OpenVinoModel:
         used = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
         self.compute_type = "bfloat16" if "bfloat16" in used else "float32"
         batch = self._compiled.inputs[0].partial_shape[0]
-        self._fixed_batch = None if batch.is_dynamic else batch.get_length()
+        self.fixed_batch = None if batch.is_dynamic else batch.get_length()
 
     def __call__(self, batch: FloatArray) -> list[FloatArray]:
         """Run a batch; a graph made for one picture runs once for each."""
-        step = self._fixed_batch or len(batch)
+        step = self.fixed_batch or len(batch)
         parts = [self._run(batch[start : start + step]) for start in range(0, len(batch), step)]
         return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
     def _run(self, batch: FloatArray) -> list[FloatArray]:
         count = len(batch)
-        if self._fixed_batch and count < self._fixed_batch:
-            empty = np.zeros((self._fixed_batch - count, *batch.shape[1:]), np.float32)
+        if self.fixed_batch and count < self.fixed_batch:
+            empty = np.zeros((self.fixed_batch - count, *batch.shape[1:]), np.float32)
             batch = np.concatenate([batch, empty])
         answer = self._compiled([batch])
         return [np.array(answer[output][:count]) for output in self._compiled.outputs]

@@ -20,14 +20,18 @@ class TorchModel:
     """A checkpoint in torch."""
 
     runtime = "torch"
+    fixed_batch: int | None = None
 
-    def __init__(self, weights: Weights, device: Device, threads: int) -> None:
+    def __init__(
+        self, weights: Weights, device: Device, threads: int, *, exact: bool = False
+    ) -> None:
         """Load the checkpoint, fuse its layers and put it on the device.
 
         Args:
             weights: a ``.pt`` file; loaded without executing code from it.
             device: the CPU or a GPU that ``usable_gpus`` counts.
             threads: CPU threads of one forward pass.
+            exact: calculate in float32 on a GPU too.
 
         Raises:
             ModelMissing: the file is not a checkpoint of Ultralytics.
@@ -46,7 +50,7 @@ class TorchModel:
                 f"{weights.path} cannot be loaded as a checkpoint of Ultralytics "
                 f"({type(error).__name__})"
             ) from error
-        self._half = device.is_gpu
+        self._half = device.is_gpu and not exact
         self._target = target
         self.device = device.name
         self.compute_type = "float16" if self._half else "float32"

@@ -6,6 +6,7 @@ from PIL import Image
 
 from services.yolo.app import LIBRARY_ENVIRON, build
 from services.yolo.engine import SERVICE_DIR, YoloEngine
+from services.yolo.engines.choice import EngineOptions
 from services.yolo.settings import YoloSettings
 from services.yolo.tests.grid_model import paint_cells, save_grid_model
 from shared.models.store import ModelStore
@@ -33,7 +34,7 @@ def engine_of(tmp_path):
     """Loads an engine for a path or name, in this process."""
 
     def load(model, **options):
-        engine = YoloEngine(ModelStore(SERVICE_DIR, tmp_path), str(model), **options)
+        engine = YoloEngine(ModelStore(SERVICE_DIR, tmp_path), str(model), EngineOptions(**options))
         return engine, engine.load()
 
     return load
@@ -44,7 +45,7 @@ async def service(grid_model, tmp_path_factory) -> httpx.AsyncClient:
     """A client of the service with the grid detector, on ONNX Runtime in this process."""
     store = ModelStore(SERVICE_DIR, tmp_path_factory.mktemp("models"))
     settings = YoloSettings(max_images=8, max_pixels=1_000_000, max_image_size=512)
-    engine = YoloEngine(store, str(grid_model), engine="onnxruntime", device="cpu")
+    engine = YoloEngine(store, str(grid_model), EngineOptions(engine="onnxruntime", device="cpu"))
     async with running_app(build(settings, engine)) as client:
         yield client
 
