@@ -12,8 +12,8 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway import key_admin, listing, problems
-from gateway.database import Database
 from gateway.discovery import parse_upstreams
+from gateway.parts import Parts
 from gateway.registrations import Registrations
 from gateway.registry import Registry
 from gateway.replica import Duty, Replica
@@ -46,29 +46,14 @@ class SplitBody(BaseModel):
     set_at: float
 
 
-def build_admin(
-    registry: Registry,
-    splits: Splits,
-    registrations: Registrations,
-    database: Database,
-    *,
-    token: str | None,
-) -> FastAPI:
-    """The application of the admin listener.
-
-    Args:
-        registry: services and replicas.
-        splits: traffic splits.
-        registrations: keeps registered replicas on disk.
-        database: holds the keys.
-        token: what the services' own admin paths ask for.
-    """
+def build_admin(parts: Parts) -> FastAPI:
+    """The application of the admin listener."""
     app = FastAPI(title="Gantry admin", openapi_url="/admin/openapi.json", docs_url=None)
-    app.state.registry = registry
-    app.state.splits = splits
-    app.state.registrations = registrations
-    app.state.database = database
-    app.state.token = token
+    app.state.registry = parts.registry
+    app.state.splits = parts.splits
+    app.state.registrations = parts.registrations
+    app.state.database = parts.database
+    app.state.token = parts.token
     app.include_router(router)
     app.include_router(key_admin.router)
     problems.install(app)

@@ -5,45 +5,31 @@ It is one plain ASGI application; the server only sees this.
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator
-
-from prometheus_client import CollectorRegistry
 
 from gateway import key_store
 from gateway.admin import build_admin
-from gateway.admission import Admission, AdmissionLimits
 from gateway.aiohttp_client import AiohttpClient
 from gateway.attempts import Attempts
-from gateway.auth import OPEN_PATHS, Authenticator
+from gateway.auth import OPEN_PATHS
 from gateway.body_store import StoreLimits
 from gateway.control_plane import build_control_plane
 from gateway.data_plane import DataPlane, DataPlaneOptions
-from gateway.database import DATABASE_FILE, Database, connect
+from gateway.database import DATABASE_FILE, connect
 from gateway.discovery import DnsFollower, parse_upstreams
 from gateway.gate import AdminGate, refuse, remember
-from gateway.health import ProbeOptions
-from gateway.metrics import GatewayMetrics
-from gateway.quotas import Quotas
-from gateway.registrations import Registrations
+from gateway.jobs.intake import Intake, IntakeLimits
+from gateway.jobs.runner import JobRunner, RunnerOptions
+from gateway.parts import Parts, make_parts
 from gateway.registry import Registry
 from gateway.routing_table import Route
 from gateway.same_machine import SameMachineOnly
 from gateway.selection import Selector
 from gateway.settings import GatewaySettings
-from gateway.splits import Splits
+from gateway.upstream import UpstreamClient
 from shared.errors import GantryError
-from shared.http import (
-    AsgiApp,
-    Receive,
-    RequestLayer,
-    RouteLimits,
-    Scope,
-    Send,
-)
+from shared.http import AsgiApp, Receive, RequestLayer, RouteLimits, Scope, Send
 from shared.settings import SettingsError, is_loopback
-
-log = logging.getLogger(__name__)
 
 VERSION = "0.1.0"
 CONTROL_LIMITS = RouteLimits(max_body_bytes=2**20, default_deadline_ms=3_600_000)
@@ -59,44 +45,22 @@ class Gateway:
             SettingsError: an address is malformed.
         """
         self.settings = settings
-        token = settings.internal_token
-        self._token = token.get_secret_value() if token else None
-        self.metrics = GatewayMetrics(CollectorRegistry())
-        self.registry = Registry(
-            list(settings.upstreams),
-            ProbeOptions(settings.probe_interval_s, settings.probe_timeout_s, self._token),
-        )
+        self.parts = make_parts(settings)
         self._addresses = [
             address
             for name, value in settings.upstreams.items()
             for address in parse_upstreams(name, value)
         ]
-        self._database = Database(settings.state_dir / DATABASE_FILE)
-        self.splits = Splits(self._database)
-        self.admission = Admission(AdmissionLimits(max_wait_s=settings.admission_wait_s))
-        self._registrations = Registrations(self.registry, self._database)
-        control = build_control_plane(
-            self.registry, self.splits, self.admission, self.metrics, VERSION
-        )
-        self._control: AsgiApp = self._layered(control)
-        static_key = settings.api_key.get_secret_value() if settings.api_key else None
-        self._authenticator = Authenticator(
-            self._database, static_key=static_key, internal_token=self._token
-        )
-        self.admin: AsgiApp = self._build_admin()
+        self._control_app = build_control_plane(self.parts, VERSION)
+        self._control = self._layered(self._control_app)
         self._data: DataPlane | None = None
+        gate = AdminGate(self._layered(build_admin(self.parts)), self.parts.authenticator)
+        self.admin: AsgiApp = SameMachineOnly(gate) if is_loopback(settings.admin_host) else gate
 
-    def _build_admin(self) -> AsgiApp:
-        app = build_admin(
-            self.registry, self.splits, self._registrations, self._database, token=self._token
-        )
-        gate = AdminGate(self._layered(app), self._authenticator)
-        return SameMachineOnly(gate) if is_loopback(self.settings.admin_host) else gate
-
-    def _layered(self, app: AsgiApp) -> RequestLayer:
-        return RequestLayer(
-            app, metrics=self.metrics.http, limits={}, default_limits=CONTROL_LIMITS
-        )
+    @property
+    def registry(self) -> Registry:
+        """Services and replicas."""
+        return self.parts.registry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI event stream."""
@@ -109,12 +73,13 @@ class Gateway:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
+        identify = self.parts.authenticator.identify
         try:
             route = self.registry.table.find(path, scope["method"])
             if route is not None:
-                remember(scope, await self._authenticator.identify(scope, _infer(route)))
+                remember(scope, await identify(scope, _infer(route)))
             elif not OPEN_PATHS.match(path):
-                remember(scope, await self._authenticator.identify(scope, _control_scope(path)))
+                remember(scope, await identify(scope, _control_scope(path)))
         except GantryError as error:
             await refuse(error, scope, send)
             return
@@ -134,28 +99,35 @@ class Gateway:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Open connections and begin to probe; inside the block requests can be answered."""
-        settings = self.settings
+        parts, settings = self.parts, self.settings
         client = AiohttpClient(
             connect_timeout_s=settings.connect_timeout_s, keepalive_s=settings.keepalive_s
         )
-        selector = Selector(self.splits, settings.hold_s)
-        attempts = Attempts(self.registry, client, selector, self.metrics, token=self._token)
-        self._data = DataPlane(
-            attempts, self.admission, Quotas(), self.metrics, _data_plane_options(settings)
+        selector = Selector(parts.splits, settings.hold_s)
+        attempts = Attempts(parts.registry, client, selector, parts.metrics, token=parts.token)
+        intake = Intake(
+            parts.job_store, parts.job_files, IntakeLimits(timeout_s=settings.job_timeout_s)
         )
-        await self._database.open()
-        await self.splits.load()
-        await self._registrations.load()
-        followers = self._begin_discovery()
-        await self.registry.start()
+        self._data = DataPlane(
+            attempts, parts.admission, parts.quotas, intake, parts.metrics, _options(settings)
+        )
+        runner = _job_runner(parts, attempts, client)
+        self._control_app.state.job_runner = runner
+        await parts.database.open()
+        await parts.splits.load()
+        await parts.registrations.load()
+        tasks = self._begin_discovery()
+        await parts.registry.start()
+        tasks.append(asyncio.ensure_future(runner.run()))
         try:
             yield
         finally:
-            for follower in followers:
-                follower.cancel()
-            await self.registry.stop()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await parts.registry.stop()
             await client.close()
-            await self._database.close()
+            await parts.database.close()
 
     def _begin_discovery(self) -> list[asyncio.Task[None]]:
         followers = []
@@ -167,12 +139,30 @@ class Gateway:
                 self.registry.add_replica(address.service, address.url)
         return followers
 
+    def _layered(self, app: AsgiApp) -> AsgiApp:
+        return RequestLayer(
+            app, metrics=self.parts.metrics.http, limits={}, default_limits=CONTROL_LIMITS
+        )
 
-def _data_plane_options(settings: GatewaySettings) -> DataPlaneOptions:
+
+def _options(settings: GatewaySettings) -> DataPlaneOptions:
     store = StoreLimits(
         settings.replay_memory_bytes, settings.replay_spool_bytes, settings.spool_dir
     )
     return DataPlaneOptions(access_log=settings.access_log, store=store)
+
+
+def _job_runner(parts: Parts, attempts: Attempts, client: UpstreamClient) -> JobRunner:
+    settings = parts.settings
+    return JobRunner(
+        parts.job_store,
+        parts.job_files,
+        parts.registry,
+        attempts,
+        parts.admission,
+        client,
+        RunnerOptions(settings.jobs_per_service, settings.job_ttl_s, parts.token),
+    )
 
 
 def _infer(route: Route) -> str:

@@ -9,7 +9,7 @@ import logging
 import time
 from collections import defaultdict
 
-from gateway.body import RequestBody
+from gateway.body import Body
 from gateway.exchange import Exchange
 from gateway.headers import request_headers
 from gateway.metrics import GatewayMetrics
@@ -55,7 +55,7 @@ class Attempts:
         self._token = token
         self._budgets: dict[str, RetryBudget] = defaultdict(RetryBudget)
 
-    async def run(self, exchange: Exchange, body: RequestBody) -> None:
+    async def run(self, exchange: Exchange, body: Body) -> None:
         """Answer a request.
 
         Raises:
@@ -84,7 +84,7 @@ class Attempts:
         self,
         failure: Failure,
         exchange: Exchange,
-        body: RequestBody,
+        body: Body,
         service: Service,
         tried: set[str],
         tally: Tally,
@@ -102,10 +102,9 @@ class Attempts:
             return False
         return True
 
-    async def _attempt(
-        self, exchange: Exchange, body: RequestBody, replica: Replica
-    ) -> Failure | None:
+    async def _attempt(self, exchange: Exchange, body: Body, replica: Replica) -> Failure | None:
         exchange.attempts += 1
+        exchange.replica_url = replica.url
         with replica.attempt() as attempt:
             try:
                 response = await self._send(exchange, body, replica)
@@ -128,9 +127,7 @@ class Attempts:
             self._note(replica, failure.outcome, has_failed=failure.outcome is not Outcome.BUSY)
         return failure
 
-    async def _send(
-        self, exchange: Exchange, body: RequestBody, replica: Replica
-    ) -> UpstreamResponse:
+    async def _send(self, exchange: Exchange, body: Body, replica: Replica) -> UpstreamResponse:
         left_s = exchange.deadline - asyncio.get_running_loop().time()
         request = UpstreamRequest(
             method=exchange.route.offer.method,

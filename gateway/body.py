@@ -6,6 +6,7 @@ kept in a ``BodyStore`` as long as that store has room, so that a later attempt 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 from gateway.body_store import BodyStore
 from shared.errors import BadRequest, ClientGone, GantryError, PayloadTooLarge
@@ -22,6 +23,21 @@ class UploadTooSlow(BadRequest):
 
     status = 408
     code = "upload_too_slow"
+
+
+class Body(Protocol):
+    """What the attempt loop needs of a body."""
+
+    @property
+    def fault(self) -> GantryError | None:
+        """Why it could not be read to its end, if so."""
+
+    @property
+    def is_replayable(self) -> bool:
+        """Whether all that was read so far could be sent again."""
+
+    def payload(self) -> bytes | AsyncIterator[bytes] | None:
+        """The body from its first byte on, for one attempt."""
 
 
 class RequestBody:

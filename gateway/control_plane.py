@@ -10,7 +10,9 @@ from prometheus_client import generate_latest
 
 from gateway import docs, listing, openapi, problems
 from gateway.admission import Admission
+from gateway.jobs import routes as jobs
 from gateway.metrics import GatewayMetrics
+from gateway.parts import Parts
 from gateway.registry import Registry
 from gateway.replica import ReplicaState
 from gateway.splits import Splits
@@ -20,22 +22,19 @@ from shared.metrics import CONTENT_TYPE
 router = APIRouter()
 
 
-def build_control_plane(
-    registry: Registry,
-    splits: Splits,
-    admission: Admission,
-    metrics: GatewayMetrics,
-    version: str,
-) -> FastAPI:
+def build_control_plane(parts: Parts, version: str) -> FastAPI:
     """The application for every path that is the gateway's own."""
     app = FastAPI(title="Gantry", version=version, openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.registry = registry
-    app.state.splits = splits
-    app.state.admission = admission
-    app.state.metrics = metrics
+    app.state.registry = parts.registry
+    app.state.splits = parts.splits
+    app.state.admission = parts.admission
+    app.state.metrics = parts.metrics
+    app.state.job_store = parts.job_store
+    app.state.job_files = parts.job_files
     app.state.documents = {}
     app.state.created = int(time.time())
     app.include_router(router)
+    app.include_router(jobs.router)
     app.include_router(docs.router)
     app.include_router(_last)
     problems.install(app)

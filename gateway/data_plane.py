@@ -14,6 +14,7 @@ from gateway.body import RequestBody
 from gateway.body_store import BodyStore, StoreLimits
 from gateway.exchange import Exchange
 from gateway.gate import caller_of
+from gateway.jobs.intake import Intake, wants_job
 from gateway.metrics import GatewayMetrics
 from gateway.quotas import Quotas
 from gateway.routing_table import Route
@@ -42,13 +43,18 @@ class DataPlane:
         attempts: Attempts,
         admission: Admission,
         quotas: Quotas,
+        intake: Intake,
         metrics: GatewayMetrics,
         options: DataPlaneOptions,
     ) -> None:
-        """Answer through ``attempts`` what ``quotas`` and ``admission`` let in."""
+        """Answer through ``attempts`` what ``quotas`` and ``admission`` let in.
+
+        A request that asks to be answered later goes to ``intake`` instead.
+        """
         self._attempts = attempts
         self._admission = admission
         self._quotas = quotas
+        self._intake = intake
         self._metrics = metrics
         self._options = options
 
@@ -96,7 +102,7 @@ class DataPlane:
                 with self._quotas.use(caller_of(exchange.scope)) as headers:
                     exchange.add_headers(headers)
                     await body.begin()
-                    await self._admitted(exchange, body)
+                    await self._take(exchange, body)
         except TimeoutError as error:
             if not timer.expired():
                 raise
@@ -105,6 +111,14 @@ class DataPlane:
             ) from error
         finally:
             await body.close()
+
+    async def _take(self, exchange: Exchange, body: RequestBody) -> None:
+        offer = exchange.route.offer
+        if offer.job and offer.method == "POST" and wants_job(exchange.scope):
+            job = await self._intake.accept(exchange, body)
+            await exchange.accepted(job.id, job.shown())
+        else:
+            await self._admitted(exchange, body)
 
     async def _admitted(self, exchange: Exchange, body: RequestBody) -> None:
         service = exchange.route.service

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from gateway.headers import response_headers
 from gateway.routing_table import Route
 from gateway.upstream import Headers
 from shared.errors import ClientGone, GantryError
-from shared.http import Message, Scope, Send, request_id_of, send_problem
+from shared.http import Message, Scope, Send, request_id_of, send_json, send_problem
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ class Exchange:
         self.status = ClientGone.status  # until a response starts
         self.deadline = 0.0  # loop time
         self.attempts = 0
+        self.replica_url: str | None = None  # where the present attempt goes
         self.upstream_s = 0.0  # time spent waiting for services
         self.overhead_s = 0.0  # time until the answer began that was our own
         self.is_gone = False  # the client left before its answer was complete
@@ -75,6 +78,16 @@ class Exchange:
         """Pass a piece of the answer on."""
         self.is_done = not more
         await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+
+    async def accepted(self, job_id: str, shown: Mapping[str, Any]) -> None:
+        """Answer that the request has become a job (RFC 7240)."""
+        self.is_done = True
+        headers = {
+            "location": f"/v1/jobs/{job_id}",
+            "preference-applied": "respond-async",
+            "retry-after": "1",
+        }
+        await send_json(self._send_own, 202, dict(shown), headers)
 
     async def fail(self, error: GantryError) -> None:
         """Answer with an error.

@@ -31,4 +31,39 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             requests_per_minute INTEGER
         )""",
     ),
+    (
+        # Input and result of a job lie in files; the row says which attempt's result holds.
+        """CREATE TABLE jobs (
+            id TEXT PRIMARY KEY,
+            owner TEXT NOT NULL,
+            service TEXT NOT NULL,
+            path TEXT NOT NULL,
+            query TEXT NOT NULL,
+            headers TEXT NOT NULL,           -- JSON list of pairs
+            input_bytes INTEGER NOT NULL,
+            status TEXT NOT NULL,
+            attempt INTEGER NOT NULL DEFAULT 0,
+            stage TEXT,
+            done REAL NOT NULL DEFAULT 0,
+            total REAL NOT NULL DEFAULT 0,
+            created_at REAL NOT NULL,        -- Unix times in s
+            deadline_at REAL NOT NULL,
+            not_before REAL NOT NULL,        -- of the next attempt
+            started_at REAL,
+            finished_at REAL,
+            lease_holder TEXT,
+            lease_until REAL,
+            result_status INTEGER,           -- HTTP status of the stored answer
+            result_headers TEXT,             -- JSON list of pairs
+            expired INTEGER NOT NULL DEFAULT 0
+        )""",
+        "CREATE INDEX jobs_by_status ON jobs (status, not_before)",
+        "CREATE INDEX jobs_by_owner ON jobs (owner, created_at)",
+        """CREATE TABLE job_events (
+            job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            data TEXT NOT NULL,              -- JSON object
+            PRIMARY KEY (job_id, number)
+        )""",
+    ),
 )

@@ -72,6 +72,15 @@ class GatewaySettings(ProcessSettings):
     admission_wait_s: float = Field(
         10.0, ge=0, le=600, description="Longest wait for a place in a service under load, in s."
     )
+    jobs_per_service: int = Field(
+        4, ge=1, le=1000, description="Most jobs of one service that run at a time."
+    )
+    job_timeout_s: float = Field(
+        21_600.0, gt=0, le=86_400, description="Time a job may take if it names none, in s."
+    )
+    job_ttl_s: float = Field(
+        86_400.0, gt=0, description="How long the result of a job is kept, in s."
+    )
     replay_memory_bytes: int = Field(
         2**20, ge=0, description="Bytes of a body kept in memory for another attempt."
     )

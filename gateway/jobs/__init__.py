@@ -1,0 +1,1 @@
+"""Jobs: inference requests that are answered later and survive a kill of any process."""
