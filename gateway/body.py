@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from gateway.body_store import BodyStore
+from gateway.content_digest import ContentDigest
 from shared.errors import BadRequest, ClientGone, GantryError, PayloadTooLarge
 from shared.http import Message, Receive, Scope, header
 
@@ -51,6 +52,7 @@ class RequestBody:
         limit_bytes: int,
         store: BodyStore,
         on_gone: Callable[[], None],
+        digest: ContentDigest | None = None,
     ) -> None:
         """Wrap ``receive``; nothing is read yet.
 
@@ -60,6 +62,7 @@ class RequestBody:
             limit_bytes: larger bodies are refused, before or while they are read.
             store: keeps what was read.
             on_gone: called once if the client leaves, before or after the body was read.
+            digest: is fed what is read, if the request has to be compared with others.
 
         Raises:
             PayloadTooLarge: the body announces more than the limit.
@@ -70,6 +73,9 @@ class RequestBody:
         self._limit_bytes = limit_bytes
         self._store = store
         self._on_gone = on_gone
+        self._digest = digest
+        self._hex: str | None = None
+        self._when_read: Callable[[str], None] | None = None
         self._is_read = not _has_body(scope)
         self._watcher: asyncio.Task[None] | None = None
         self._reading = asyncio.Lock()
@@ -105,6 +111,24 @@ class RequestBody:
             return None
         whole = self._store.in_memory()
         return self._pieces() if whole is None else whole
+
+    def when_read(self, call: Callable[[str], None]) -> None:
+        """Have ``call`` called with the digest as soon as the body was read to its end."""
+        self._when_read = call
+        if self._is_read:
+            self._tell_digest()
+
+    async def read_to_end(self) -> str:
+        """Read what is left without sending it anywhere; returns the digest.
+
+        Raises:
+            GantryError: the body is too large or too slow, or the client left.
+        """
+        while not self._is_read:
+            await self._next()
+        if self._watcher is None:
+            self._watch()
+        return self._hexdigest()
 
     async def close(self) -> None:
         """Stop watching the client and drop what was kept."""
@@ -145,8 +169,12 @@ class RequestBody:
             self.fault = self._too_large()
             raise self.fault
         self._is_read = not message.get("more_body", False)
+        if self._digest is not None:
+            self._digest.update(piece)
         if piece:
             await self._store.append(piece)
+        if self._is_read:
+            self._tell_digest()
 
     async def _receive_in_time(self) -> Message:
         """The next message; only waiting for the client counts as its time."""
@@ -164,6 +192,16 @@ class RequestBody:
             raise self.fault from error
         finally:
             self._waited_s += clock() - started
+
+    def _tell_digest(self) -> None:
+        if self._when_read is not None:
+            self._when_read(self._hexdigest())
+
+    def _hexdigest(self) -> str:
+        assert self._digest is not None
+        if self._hex is None:
+            self._hex = self._digest.hexdigest()
+        return self._hex
 
     def _watch(self) -> None:
         self._watcher = asyncio.ensure_future(self._wait_gone())

@@ -5,6 +5,7 @@ seen at once and no body is ever held whole.
 """
 
 import asyncio
+import functools
 import logging
 from dataclasses import dataclass
 
@@ -12,10 +13,12 @@ from gateway.admission import Admission, Priority
 from gateway.attempts import Attempts
 from gateway.body import RequestBody
 from gateway.body_store import BodyStore, StoreLimits
+from gateway.content_digest import ContentDigest
 from gateway.exchange import Exchange
 from gateway.gate import caller_of
 from gateway.jobs.intake import Intake, wants_job
 from gateway.metrics import GatewayMetrics
+from gateway.once import Once
 from gateway.quotas import Quotas
 from gateway.routing_table import Route
 from shared.errors import BadRequest, DeadlineExceeded, GantryError
@@ -55,6 +58,7 @@ class DataPlane:
         self._admission = admission
         self._quotas = quotas
         self._intake = intake
+        self._once = Once()
         self._metrics = metrics
         self._options = options
 
@@ -96,6 +100,7 @@ class DataPlane:
             limit_bytes=offer.max_body_bytes,
             store=BodyStore(self._options.store),
             on_gone=exchange.leave,
+            digest=_digest_for(exchange.scope),
         )
         try:
             async with asyncio.timeout_at(exchange.deadline) as timer:
@@ -113,6 +118,14 @@ class DataPlane:
             await body.close()
 
     async def _take(self, exchange: Exchange, body: RequestBody) -> None:
+        key = _idempotency_key(exchange.scope)
+        if key is None:
+            await self._work(exchange, body)
+        else:
+            work = functools.partial(self._work, exchange, body)
+            await self._once.run(key, exchange, body, work)
+
+    async def _work(self, exchange: Exchange, body: RequestBody) -> None:
         offer = exchange.route.offer
         if offer.job and offer.method == "POST" and wants_job(exchange.scope):
             job = await self._intake.accept(exchange, body)
@@ -154,3 +167,13 @@ def _priority(scope: Scope) -> Priority:
         return Priority(given.lower())
     except ValueError as error:
         raise BadRequest("X-Priority must be interactive or bulk") from error
+
+
+def _idempotency_key(scope: Scope) -> str | None:
+    return header(scope, b"idempotency-key") if scope["method"] == "POST" else None
+
+
+def _digest_for(scope: Scope) -> ContentDigest | None:
+    if _idempotency_key(scope) is None:
+        return None
+    return ContentDigest(header(scope, b"content-type"))

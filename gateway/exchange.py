@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.headers import response_headers
+from gateway.recorder import Answer, Recorder
 from gateway.routing_table import Route
 from gateway.upstream import Headers
 from shared.errors import ClientGone, GantryError
@@ -78,6 +79,23 @@ class Exchange:
         """Pass a piece of the answer on."""
         self.is_done = not more
         await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+
+    def record(self) -> Recorder:
+        """Remember the answer from here on."""
+        recorder = Recorder(self._send)
+        self._send = recorder
+        return recorder
+
+    async def replay(self, answer: Answer) -> None:
+        """Give an answer that another request with the same key got."""
+        self.is_done = True
+        own = {key for key, _ in self._common_headers(b"")}
+        headers = [(key, value) for key, value in answer.headers if key not in own]
+        headers += [*self._common_headers(b""), (b"idempotency-replayed", b"true")]
+        await self._start(
+            {"type": "http.response.start", "status": answer.status, "headers": headers}
+        )
+        await self._send({"type": "http.response.body", "body": answer.content})
 
     async def accepted(self, job_id: str, shown: Mapping[str, Any]) -> None:
         """Answer that the request has become a job (RFC 7240)."""
