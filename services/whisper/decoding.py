@@ -88,6 +88,23 @@ def split_segments(
     return segments
 
 
+def token_bytes(spelling: str) -> bytes:
+    """The bytes that a token of a byte-level vocabulary stands for (GPT-2's ``encoder.py``)."""
+    return bytes(_BYTES[character] for character in spelling)
+
+
+def _byte_of_each_character() -> dict[str, int]:
+    """Bytes that print stand for themselves; the others have characters from U+0100 on."""
+    printing = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printing]
+    return {chr(byte): byte for byte in printing} | {
+        chr(256 + number): byte for number, byte in enumerate(others)
+    }
+
+
+_BYTES = _byte_of_each_character()
+
+
 def compression_ratio(text: str) -> float:
     """How much zlib shrinks the text: repetitive text shrinks much."""
     data = text.encode()

@@ -7,7 +7,7 @@ never fills the queue before a short one.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -168,43 +168,47 @@ class Transcriber:
         """
         progress = request_context().progress
         transcript = Transcript(duration_s=audio.pcm.duration_s)
-        async for part in self._parts(audio, request, limits):
-            transcript.parts.append(part)
-            progress.done = round(part.end_s)
-            if deliver is not None:
-                await deliver(part)
+        async with contextlib.aclosing(self._parts(audio, request, limits)) as parts:
+            async for part in parts:
+                transcript.parts.append(part)
+                progress.done = round(part.end_s)
+                if deliver is not None:
+                    await deliver(part)
         progress.done = progress.total
         transcript.language = request.language or spoken_language(transcript.parts)
         return transcript
 
     async def _parts(
         self, audio: DecodedAudio, request: SpeechRequest, limits: ModelLimits
-    ) -> AsyncIterator[WindowTranscript]:
+    ) -> AsyncGenerator[WindowTranscript]:
         """Transcripts of the windows, in order, while later windows are under way."""
-        queue: asyncio.Queue[asyncio.Task[WindowTranscript] | None] = asyncio.Queue(
-            self._windows_in_flight
-        )
+        queue: asyncio.Queue[asyncio.Task[WindowTranscript] | None] = asyncio.Queue()
+        slots = asyncio.Semaphore(self._windows_in_flight)
         started: set[asyncio.Task[WindowTranscript]] = set()
 
         async def start_all() -> None:
             voice = _Voice(request.language)
             try:
                 async for window in self._windows(audio, request, limits):
+                    await slots.acquire()
+                    samples = await asyncio.to_thread(audio.read, window.span)
                     task = asyncio.ensure_future(
-                        self._recognise(audio, window, request, limits, voice)
+                        self._recognise(samples, window, request, limits, voice)
                     )
                     started.add(task)
                     task.add_done_callback(started.discard)
+                    queue.put_nowait(task)
                     if not voice.is_settled:
                         await asyncio.wait({task})  # the next window is to know the language
-                    await queue.put(task)
             finally:
-                await queue.put(None)
+                queue.put_nowait(None)
 
         producer = asyncio.ensure_future(start_all())
         try:
             while (task := await queue.get()) is not None:
-                yield await task
+                part = await task
+                slots.release()
+                yield part
             await producer
         finally:
             for each in (producer, *started):
@@ -242,14 +246,13 @@ class Transcriber:
 
     async def _recognise(
         self,
-        audio: DecodedAudio,
+        samples: FloatArray,
         window: Window,
         request: SpeechRequest,
         limits: ModelLimits,
         voice: _Voice,
     ) -> WindowTranscript:
         """Text of one window, by as many attempts as its quality asks for."""
-        samples = await asyncio.to_thread(audio.read, window.span)
         with _as_preprocessing():
             features = await self._listener.run(
                 FeatureTask(samples, limits.n_mels), key=FEATURES, size_bytes=samples.nbytes

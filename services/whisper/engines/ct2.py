@@ -28,6 +28,7 @@ from services.whisper.decoding import (
     needs_another_attempt,
     split_segments,
     timed_words,
+    token_bytes,
 )
 from services.whisper.models import choose_model
 from services.whisper.tasks import (
@@ -49,6 +50,9 @@ log = logging.getLogger(__name__)
 
 MAX_CONTEXT_TOKENS = 448
 MAX_PROMPT_TOKENS = MAX_CONTEXT_TOKENS // 2 - 1
+MIN_PROBABILITY = 1e-10
+"""Keeps the logarithm finite."""
+
 WINDOW_FRAMES = 3000
 """Thirty seconds: the encoder was trained on nothing else."""
 
@@ -289,17 +293,18 @@ class Recogniser:
         probabilities = alignment.text_token_probs
         timed = timed_words(words, word_tokens, alignment.alignments, probabilities)
         scores = [
-            TokenScore(
-                text := self._tokens.decode([token]),
-                list(text.encode()),
-                float(np.log(max(probability, 1e-10))),
-            )
+            self._score(token, probability)
             for token, probability in zip(tokens, probabilities, strict=False)
         ]
         counts = [
             sum(token < self._tokens.eot for token in segment.tokens) for segment in result.segments
         ]
         return replace(result, words=list(_assigned(timed, counts)), scores=scores)
+
+    def _score(self, token: int, probability: float) -> TokenScore:
+        data = token_bytes(self._vocabulary.id_to_token(token) or "")
+        logprob = float(np.log(max(probability, MIN_PROBABILITY)))
+        return TokenScore(data.decode("utf-8", "replace"), list(data), logprob)
 
     def _with_states(self, result: WindowResult, encoded: "_Encoded", row: int) -> WindowResult:
         if encoded.states is None or not _failed(result):

@@ -9,6 +9,7 @@ from services.whisper.decoding import (
     needs_another_attempt,
     split_segments,
     timed_words,
+    token_bytes,
 )
 
 T = 1000  # id of <|0.00|>: 50 ids a second
@@ -114,3 +115,9 @@ def test_opening_quote_joins_the_word_after_it():
     timed = timed_words([' "', "Yes", ""], [[1], [2], [99]], path, [0.5, 0.9])
 
     assert [each.text for each in timed] == [' "Yes']
+
+
+def test_token_bytes_survive_a_character_cut_in_two():
+    # "Ġ" is a space; "한" is ED 95 9C, of which GPT-2's table spells the second byte "ķ".
+    assert token_bytes("ĠHi") == b" Hi"
+    assert token_bytes("í") + token_bytes("ķ") + token_bytes("ľ") == "한".encode()

@@ -12,8 +12,8 @@ from services.whisper.tests import micro_model, voice
 from services.whisper.tests.conftest import recogniser
 from shared.errors import EngineError, ModelMissing
 
-GREEDY = DecodeOptions(beam_size=1, max_new_tokens=24)
-N_MIXES = 50
+GREEDY = DecodeOptions(beam_size=1, max_new_tokens=16)
+N_MIXES = 20
 
 
 @pytest.fixture(scope="module")
