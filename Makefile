@@ -7,7 +7,7 @@ PROFILE ?= cpu
 COMPOSE = docker compose --project-name gantry --project-directory . --profile $(PROFILE) -f deploy/compose.yaml \
   $(foreach file,$(sort $(wildcard services/*/compose.yaml)),-f $(file))
 .DEFAULT_GOAL := help
-.PHONY: help .venv run status test lint format docs lock models deps deps-train images compose clean
+.PHONY: help .venv run status test lint format docs lock models deps deps-train transcribe images compose clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z.%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | expand -t 16
@@ -44,6 +44,9 @@ lock: .venv  ## pin the requirements of each image with hashes (ARGS=services/oc
 
 models: .venv  ## fetch and verify models (MODEL=service/name; OFFLINE=1 forbids any outbound call)
 	@$(PY) -m shared.models fetch $(MODEL)
+
+transcribe: .venv  ## write subtitles beside the recordings of a folder (DIR=…, ARGS="--format vtt")
+	@$(PY) -m services.whisper.batch "$(DIR)" $(ARGS)
 
 deps:  ## install the Debian packages that training, benchmarks and extras use (needs root)
 	apt-get install --no-install-recommends -y $$(sed 's/#.*//' deploy/debian-packages.txt)
