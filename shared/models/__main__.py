@@ -1,6 +1,7 @@
-"""Fetch, list and verify models: ``python -m shared.models fetch|list|verify [service/name …]``.
+"""Models on this machine: ``python -m shared.models fetch|list|verify|export|import``.
 
-``OFFLINE=1`` forbids any outbound call.
+``OFFLINE=1`` forbids any outbound call; ``export`` and ``import`` carry models into a closed
+network.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from shared.models.bundle import export_bundle, import_bundle
 from shared.models.catalog import CatalogError
 from shared.models.download import FetchError, Unreachable, make_client
 from shared.models.fetch import Fetcher, FileState, Model, find_models
@@ -31,6 +33,14 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         models = find_models(chosen.services_dir, chosen.models_dir)
         if chosen.command == "list":
             return _list(models)
+        if chosen.command == "export":
+            for model in export_bundle(_named(models, chosen.model), chosen.bundle):
+                _say(f"{model.id} is in {chosen.bundle}")
+            return 0
+        if chosen.command == "import":
+            for name in import_bundle(chosen.bundle, models, chosen.models_dir):
+                _say(f"{name} is installed")
+            return 0
         if chosen.command == "verify":
             return _verify(_named(models, chosen.model), chosen.models_dir)
         if chosen.defaults:
@@ -58,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="show every model and whether it is installed")
     verify = commands.add_parser("verify", help="read the installed files and check them")
     verify.add_argument("model", nargs="*", help="service, or service/name; all by default")
+    export = commands.add_parser("export", help="write installed models into one file")
+    export.add_argument("bundle", type=Path, help="tar to write")
+    export.add_argument("model", nargs="*", help="service, or service/name; all by default")
+    taking = commands.add_parser("import", help="install the models of such a file")
+    taking.add_argument("bundle", type=Path, help="tar to read")
     return parser
 
 

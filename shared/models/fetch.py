@@ -20,9 +20,7 @@ from shared.models.digests import DigestRecord, sha256_of
 from shared.models.download import Download, FetchError, discard, download
 from shared.models.store import ModelStore
 
-OFFLINE_SENTENCE = (
-    "OFFLINE is set, so nothing is fetched: unset it, or put the files in place by hand"
-)
+OFFLINE_SENTENCE = "OFFLINE is set, so nothing is fetched: unset it, or import a bundle of models"
 
 ReportFile = Callable[[str, int, int | None], None]
 """Told a file's name, how many bytes are here, and how many there will be."""
