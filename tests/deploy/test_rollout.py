@@ -53,6 +53,11 @@ def done(running, *arguments):
     return ended.stdout
 
 
+def in_flight(url):
+    (service,) = httpx.get(f"{url}/v1/services").json()["services"]
+    return service["in_flight"]
+
+
 class Traffic:
     """Requests, one after the other from each of four clients, until the context ends."""
 
@@ -113,6 +118,8 @@ def test_request_in_flight_is_answered_by_the_release_it_began_with(running, url
     answers = []
     slow = threading.Thread(target=lambda: answers.append(say(url, "slow", sleep_s=3)))
     slow.start()
+    while in_flight(url) == 0:
+        pass
 
     done(running, "roll", "fifth", "--set", "WORD=salut")
     slow.join()

@@ -12,7 +12,7 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0  # only ever waited out by a test that fails
 
 SERVER = '''
 """Answers like a Gantry process: /readyz, /info, and /pid for the test."""
