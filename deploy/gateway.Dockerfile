@@ -3,6 +3,7 @@
 ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
+# A package index of your own, or PIP_FIND_LINKS=/wheels and PIP_NO_INDEX=1 for a folder of wheels.
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_FIND_LINKS
@@ -10,6 +11,8 @@ ARG PIP_NO_INDEX
 ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /opt/gantry
 COPY deploy/install.py deploy/constraints.txt deploy/
+# Wheels of your own, if the build context has a folder wheels/: PIP_FIND_LINKS=/wheels
+COPY deploy/constraints.txt wheel[s] /wheels/
 COPY gateway/requirements* gateway/
 RUN python3 deploy/install.py --image gateway \
     && .venv/bin/python -m pip uninstall --yes pip setuptools
