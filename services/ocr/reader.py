@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from services.ocr.choice import Candidate, best_candidate
+from services.ocr.cleaning import Cleaning, CleanPage, clean
 from services.ocr.crops import (
     SearchSize,
     angle_deg,
@@ -67,6 +68,7 @@ class ReadOptions:
     choice: LanguageChoice
     min_confidence: float = 0.5
     has_words: bool = False
+    cleaning: Cleaning = field(default_factory=Cleaning)
     tile_px: int = 0  # longest side of a tile; 0 searches the page as a whole
     tile_overlap_px: int = 128
     search: SearchSize = field(default_factory=SearchSize)
@@ -90,14 +92,18 @@ class PageReader:
         Raises:
             GantryError: an engine refused or failed.
         """
-        polygons = await self._find(page, options)
+        with request_context().measure("preprocess"):
+            cleaned = await asyncio.to_thread(clean, page, options.cleaning)
+        pixels = cleaned.pixels
+        polygons = await self._find(pixels, options)
         slots = asyncio.Semaphore(CROPS_IN_FLIGHT)
         with _booked_once():
             candidates = await _together(
-                self._read_line(page, polygon, options, slots) for polygon in polygons
+                self._read_line(pixels, polygon, options, slots) for polygon in polygons
             )
         with request_context().measure("postprocess"):
-            return await asyncio.to_thread(_assemble, page, candidates, options)
+            kept = await asyncio.to_thread(_best, candidates, cleaned, options)
+            return await asyncio.to_thread(_arrange, page, kept, options)
 
     async def _find(self, page: ImageArray, options: ReadOptions) -> list[FloatArray]:
         height, width = page.shape[:2]
@@ -154,14 +160,20 @@ async def _together(parts: Iterable[Coroutine[Any, Any, Part]]) -> list[Part]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _assemble(
-    page: ImageArray, candidates: Sequence[Sequence[Candidate]], options: ReadOptions
-) -> PageText:
+def _best(
+    candidates: Sequence[Sequence[Candidate]], cleaned: CleanPage, options: ReadOptions
+) -> list[Candidate]:
+    """The best candidate of each line that is sure enough, in pixels of the page that came."""
     best = [best_candidate(each, options.choice.languages) for each in candidates]
     kept = [
         each for each in best
         if each.reading.text.strip() and each.reading.confidence >= options.min_confidence
     ]  # fmt: skip
+    places = cleaned.restore([each.polygon for each in kept])
+    return [replace(each, polygon=place) for each, place in zip(kept, places, strict=True)]
+
+
+def _arrange(page: ImageArray, kept: Sequence[Candidate], options: ReadOptions) -> PageText:
     blocks = reading_order([each.polygon for each in kept])
     order = [index for block in blocks for row in block.rows for index in row]
     place = {index: position for position, index in enumerate(order)}

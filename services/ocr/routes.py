@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from services.ocr.answers import ReadPage, hocr, json_page, markdown, plain_text
+from services.ocr.cleaning import Cleaning
 from services.ocr.languages import LanguageChoice, Recogniser, choose_recognisers
 from services.ocr.page_ranges import parse_pages
 from services.ocr.reader import PageReader, ReadOptions
@@ -69,6 +70,7 @@ async def read_text(request: Request) -> Response:
             choice,
             options.min_confidence,
             has_words,
+            cleaning=Cleaning(options.clahe, options.blur, options.deskew),
             tile_px=options.tile_size,
             tile_overlap_px=options.tile_overlap,
         )

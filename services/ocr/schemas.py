@@ -2,10 +2,16 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Point = tuple[float, float]
 MIN_TILE_PX = 256
+
+
+def _zero_or_odd(width_px: int) -> int:
+    if width_px not in (0, 3, 5, 7):
+        raise ValueError("should be 0, 3, 5 or 7")
+    return width_px
 
 
 class OcrOptions(BaseModel):
@@ -21,6 +27,11 @@ class OcrOptions(BaseModel):
     )
     dpi: int = Field(200, ge=36, le=1200, description="Resolution at which a PDF is rendered.")
     min_confidence: float = Field(0.5, ge=0, le=1, description="Least confidence of a line.")
+    clahe: bool = Field(False, description="Even out the light of the page (CLAHE).")
+    blur: Annotated[int, AfterValidator(_zero_or_odd)] = Field(
+        0, ge=0, le=7, description="Width in pixels of a median filter against specks; 0: none."
+    )
+    deskew: bool = Field(False, description="Turn a page that slopes by up to 15 degrees level.")
     tile_size: int = Field(
         0,
         ge=0,

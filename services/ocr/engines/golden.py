@@ -9,6 +9,8 @@ from shared.errors import EngineError
 
 GOLDEN_TEXT = "GANTRY 2026"
 _ORIGIN_PX = (40, 80)
+TEXT_BOX_PX = (43, 44, 377, 83)
+"""Left, top, right and bottom of the text on the page."""
 
 
 def golden_page() -> ImageArray:
@@ -29,9 +31,13 @@ def golden_key(recogniser: str) -> tuple[str, int]:
 
 
 def check_found(found: FoundText) -> None:
-    """Raise ``EngineError`` unless one line was found."""
-    if len(found.polygons) != 1:
-        raise EngineError(f"the detector found {len(found.polygons)} lines on a page of one")
+    """Raise ``EngineError`` unless the text, as a line or as words, was found where it stands."""
+    corners = found.polygons.reshape(-1, 2)
+    if not len(corners):
+        raise EngineError("the detector found nothing on a page with a line of text")
+    edges = (*corners.min(axis=0), *corners.max(axis=0))
+    if not np.allclose(edges, TEXT_BOX_PX, atol=20):
+        raise EngineError(f"the detector found text at {edges} px instead of {TEXT_BOX_PX} px")
 
 
 def check_read(reading: Reading, recogniser: str) -> None:

@@ -72,6 +72,18 @@ async def test_two_columns_are_read_one_after_the_other(client):
     assert character_error_rate(" ".join(left + right), answer["text"]) < 0.02
 
 
+async def test_sloping_page_is_turned_and_its_places_are_those_sent(client):
+    level = draw_page([((60, 60 + 45 * n), f"Row {n} of a sloping page") for n in range(3)],
+                      size=(520, 260))  # fmt: skip
+    page = level.rotate(-10, Image.Resampling.BICUBIC, fillcolor="white")
+
+    answer = await read(client, page, deskew="true", clahe="true", blur="3")
+
+    assert answer["text"] == "\n".join(f"Row {n} of a sloping page" for n in range(3))
+    assert (answer["width"], answer["height"]) == (520, 260)
+    assert all(line["angle_deg"] == pytest.approx(10, abs=1.5) for line in answer["lines"])
+
+
 async def test_lines_across_tiles_are_read_once_and_whole(client):
     lines = [((30, 60), "This line crosses the border of two tiles"), ((30, 300), "Left"),
              ((500, 300), "Right")]  # fmt: skip
@@ -145,6 +157,7 @@ async def test_korean_without_a_korean_recogniser_is_said(client):
         ({"dpi": "5"}, "dpi"),
         ({"min_confidence": "1.5"}, "min_confidence"),
         ({"response_format": "docx"}, "response_format"),
+        ({"blur": "4"}, "blur"),
         ({"colour": "blue"}, "colour"),
         ({"tile_size": "9999"}, "tile_size"),
     ],
