@@ -115,3 +115,18 @@ async def test_large_pages_are_searched_in_tiles_of_one_shape():
 
     assert set(detector.sizes) == {(480, 480)}  # 384 enlarged to the least side of a search
     assert len(detector.sizes) == 4
+
+
+async def test_engines_are_replaced_without_a_dropped_request():
+    detector = Detector(box(0, 0, 90, 30))
+    settings = OcrSettings(device="cpu", recycle_after_batches=3)
+    app = build(settings, OcrEngines(detector, Recogniser(lambda *_: says("x"))))
+    page = as_png(Image.new("RGB", (64, 64), "white"))
+
+    async with running_app(app) as client:
+        answers = [await ask(client, page) for _ in range(20)]
+        metrics = (await client.get("/metrics")).text
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()["pages"][0]["text"] for answer in answers} == {"x"}
+    assert 'gantry_engine_restarts_total{batcher="detect",reason="batches"}' in metrics

@@ -98,4 +98,7 @@ def test_several_payloads_give_the_answers_of_each_alone(engines):
 
     assert [each.text for each in together] == ["Crop 0", "Crop 1", "Crop 2"]
     alone = [recogniser.run(key, [crop])[0] for crop in crops]
-    assert [each.confidence for each in together] == [each.confidence for each in alone]
+    # Larger batches may take other kernels, which round differently.
+    assert [each.confidence for each in together] == pytest.approx(
+        [each.confidence for each in alone], abs=1e-3
+    )
