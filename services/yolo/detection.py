@@ -16,13 +16,16 @@ from services.yolo.letterbox import Letterbox, Pixels, crop_centre, fit_for
 from services.yolo.plan import Plan
 from services.yolo.schemas import ImageSize, PictureResult
 from services.yolo.tiling import Tile, join, tiles_of, to_picture
-from shared.batching import ItemTrace
+from shared.batching import ItemTrace, Priority
 from shared.context import request_context
 from shared.errors import FieldFault, GantryError, InvalidInput
 from shared.host import EngineHost
 from shared.media.limits import ImageLimits
 from shared.media.pool import MediaPool
 from shared.uploads import UploadedFile
+
+BULK_FROM = 8
+"""A request with this many canvases lets requests with fewer go first, within bounds."""
 
 Result = TypeVar("Result")
 
@@ -76,7 +79,9 @@ async def prepare(detector: Detector, pixels: Pixels, chosen: Plan) -> Prepared:
     return Prepared(width, height, tiles, placed, canvases, spent_ms)
 
 
-async def detect(detector: Detector, prepared: Prepared, chosen: Plan, index: int) -> PictureResult:
+async def detect(
+    detector: Detector, prepared: Prepared, chosen: Plan, index: int, *, pictures: int = 1
+) -> PictureResult:
     """Run a prepared picture and bring what was found back to its pixels.
 
     Args:
@@ -84,14 +89,17 @@ async def detect(detector: Detector, prepared: Prepared, chosen: Plan, index: in
         prepared: the picture on its canvases.
         chosen: what was asked for.
         index: place of the picture in the request.
+        pictures: how many the request holds.
 
     Raises:
         GantryError: the model cannot take it now, or failed on it.
     """
+    is_bulk = max(pictures, len(prepared.canvases)) >= BULK_FROM
+    priority = Priority.BULK if is_bulk else Priority.INTERACTIVE
     traces = [ItemTrace() for _ in prepared.canvases]
     parts = await together(
         [
-            _run(detector, canvas, chosen, trace)
+            _run(detector, canvas, chosen, trace, priority)
             for canvas, trace in zip(prepared.canvases, traces, strict=True)
         ]
     )
@@ -129,12 +137,15 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-async def _run(detector: Detector, canvas: Pixels, chosen: Plan, trace: ItemTrace) -> Found:
+async def _run(
+    detector: Detector, canvas: Pixels, chosen: Plan, trace: ItemTrace, priority: Priority
+) -> Found:
     height, width = canvas.shape[:2]
     found: Found = await detector.host.run(
         canvas,
         key=chosen.key(height, width),
         weight=float(height * width),
+        priority=priority,
         size_bytes=canvas.nbytes,
         trace=trace,
     )

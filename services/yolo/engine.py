@@ -74,7 +74,7 @@ class YoloEngine:
             compute_type=forward.compute_type,
             fallback_reason=device.fallback_reason,
             demo=weights.demo,
-            licence=weights.licence,
+            licence=weights.licence or forward.licence,
             max_batch_size=(
                 paying_batch_size(forward, sample_canvas(height, width)) if probes else None
             ),

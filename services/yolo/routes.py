@@ -117,7 +117,8 @@ async def _detect_all(detector: Detector, upload: Upload, chosen: Plan) -> list[
 
     async def one(index: int) -> PictureResult:
         try:
-            return await detect(detector, await on_canvas(upload.files[index]), chosen, index)
+            canvas = await on_canvas(upload.files[index])
+            return await detect(detector, canvas, chosen, index, pictures=len(upload.files))
         except GantryError as error:
             if len(upload.files) == 1:
                 raise

@@ -22,7 +22,7 @@ class DetectOptions(BaseModel):
     )
     max_detections: int = Field(300, ge=1, le=3000, description="Most detections of a picture.")
     classes: list[int | str] | None = Field(
-        None, max_length=1000, description="Report only these classes, by name or id."
+        None, min_length=1, max_length=1000, description="Report only these classes, by name or id."
     )
     image_size: int | None = Field(
         None,

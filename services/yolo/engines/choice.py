@@ -62,8 +62,7 @@ def open_model(weights: Weights, options: EngineOptions) -> tuple[Forward, Devic
     if options.engine == "openvino":
         from services.yolo.engines.openvino_model import OpenVinoModel
 
-        facts = original.facts
-        return OpenVinoModel(weights, facts, options.threads, exact=options.exact), device
+        return OpenVinoModel(weights, original, options.threads, exact=options.exact), device
     return _fastest(original, weights, options), device
 
 
@@ -90,7 +89,7 @@ def _fastest(original: Forward, weights: Weights, options: EngineOptions) -> For
 
     canvases = verification_canvases(weights, original.facts)
     for exact in (True,) if options.exact else (False, True):
-        other = OpenVinoModel(weights, original.facts, options.threads, exact=exact)
+        other = OpenVinoModel(weights, original, options.threads, exact=exact)
         told = difference(original, other, canvases)
         if told is None:
             return fastest([original, other], canvases[0])

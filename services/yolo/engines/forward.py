@@ -12,6 +12,7 @@ class Forward(Protocol):
     runtime: str  # "onnxruntime", "openvino" or "torch"
     device: str  # "cpu" or "cuda:N"
     compute_type: str  # "float32", "bfloat16", "float16", "int8"
+    licence: str  # as the file itself says; "" where it does not
     facts: ModelFacts
     fixed_batch: int | None  # pictures of every pass, of a graph exported so
 

@@ -37,6 +37,8 @@ class OnnxModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        # Threads that spin between passes starve the other services on the same cores.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(
@@ -48,6 +50,7 @@ class OnnxModel:
         metadata = self._session.get_modelmeta().custom_metadata_map
         outputs = [output.shape for output in self._session.get_outputs()]
         self.facts = graph_facts(metadata, self._input.shape, outputs, weights)
+        self.licence = metadata.get("license", "")
         self.device = device.name
         self.compute_type = "float16" if self._input.type == "tensor(float16)" else "float32"
         self.fixed_batch = fixed(self._input.shape[0])

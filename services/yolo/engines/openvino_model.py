@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import openvino
 
+from services.yolo.engines.forward import Forward
 from services.yolo.engines.onnx_model import not_a_graph
-from services.yolo.facts import ModelFacts
 from services.yolo.found import FloatArray
 from services.yolo.weights import Weights
 
@@ -18,13 +18,13 @@ class OpenVinoModel:
     device = "cpu"
 
     def __init__(
-        self, weights: Weights, facts: ModelFacts, threads: int, *, exact: bool = False
+        self, weights: Weights, original: Forward, threads: int, *, exact: bool = False
     ) -> None:
         """Load and compile the graph.
 
         Args:
             weights: an ``.onnx`` file.
-            facts: of the graph.
+            original: the same graph in a runtime that can read what was written into it.
             threads: CPU threads of one forward pass.
             exact: calculate in float32 also where the CPU has bfloat16 units.
 
@@ -38,7 +38,7 @@ class OpenVinoModel:
             self._compiled = openvino.Core().compile_model(str(weights.path), "CPU", settings)
         except Exception as error:  # noqa: BLE001 - its exceptions share no class of their own
             raise not_a_graph(weights.path, error) from None
-        self.facts = facts
+        self.facts, self.licence = original.facts, original.licence
         used = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
         self.compute_type = "bfloat16" if "bfloat16" in used else "float32"
         batch = self._compiled.inputs[0].partial_shape[0]

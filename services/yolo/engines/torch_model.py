@@ -52,6 +52,7 @@ class TorchModel:
             ) from error
         self._half = device.is_gpu and not exact
         self._target = target
+        self.licence = str(checkpoint.get("license") or "")
         self.device = device.name
         self.compute_type = "float16" if self._half else "float32"
         model = model.half() if self._half else model.float()
@@ -85,7 +86,7 @@ def _facts(model: Any, checkpoint: Any, weights: Weights) -> ModelFacts:  # noqa
     names = weights.manifest.get("classes", model.names)
     if isinstance(names, dict):
         names = [names[number] for number in sorted(names)]
-    trained = checkpoint.get("train_args", {}) if isinstance(checkpoint, dict) else {}
+    trained = checkpoint.get("train_args") or {}
     size = weights.manifest.get("image_size", trained.get("imgsz", DEFAULT_IMAGE_SIZE))
     keypoints = getattr(model, "kpt_shape", None)
     stride = max(int(model.stride.max()), MIN_STRIDE) if hasattr(model, "stride") else MIN_STRIDE

@@ -60,7 +60,12 @@ def save_grid_model(path: Path, *, image_size=128, shape=None, batch=None, names
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    metadata = {"task": "detect", "stride": str(CELL), "imgsz": f"[{image_size}, {image_size}]"}
+    metadata = {
+        "license": "CC0-1.0",
+        "task": "detect",
+        "stride": str(CELL),
+        "imgsz": f"[{image_size}, {image_size}]",
+    }
     if names is not None:
         metadata["names"] = str(dict(enumerate(names)))
     for key, value in metadata.items():

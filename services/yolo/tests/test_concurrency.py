@@ -2,13 +2,17 @@
 
 import asyncio
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from services.yolo.app import build
+from services.yolo.engine import SERVICE_DIR, YoloEngine
+from services.yolo.engines.choice import EngineOptions
 from services.yolo.settings import YoloSettings
+from shared.models.store import ModelStore
 from shared.testing import running_app, running_server
 
 PNG = {"content-type": "image/png"}
@@ -74,14 +78,69 @@ async def test_eight_threads_with_mixed_options_equal_one_after_the_other(settin
     assert any(one_by_one)
 
 
-async def test_pictures_of_one_request_share_batches(settings, png):
-    files = [("file", png(128, 128, {(n % 4, 0): "red"})) for n in range(16)]
-    app = build(settings)
+class Recorder:
+    """The grid detector, which waits before its first batch and notes what it was given."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.may_go = threading.Event()
+        self.batches = []  # of each picture, whether it shows something blue
+
+    def load(self):
+        return self.engine.load()
+
+    def warm_up(self):
+        self.engine.warm_up()
+
+    def run(self, key, payloads):
+        self.may_go.wait(30)
+        self.batches.append([bool(each[:, :, 2].max() == 255) for each in payloads])
+        return self.engine.run(key, payloads)
+
+    def close(self):
+        self.engine.close()
+
+
+@pytest.fixture
+def recorder(grid_model):
+    store = ModelStore(SERVICE_DIR, grid_model.parent)
+    options = EngineOptions(engine="onnxruntime", device="cpu")
+    return Recorder(YoloEngine(store, str(grid_model), options))
+
+
+async def queue_holds(app, count):
+    while app.state.spec.hosts[0].queued_items < count:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.005)
+
+
+async def test_single_picture_does_not_wait_for_all_frames_of_another_request(recorder, png):
+    app = build(YoloSettings(max_batch_size=1), recorder)
+    frame, single = png(128, 128, {(0, 0): "red"}), png(128, 128, {(0, 0): "blue"})
 
     async with running_app(app) as client:
-        answer = await client.post("/v1/detect", files=files)
-        metrics = (await client.get("/metrics")).text
+        frames = asyncio.ensure_future(client.post("/v1/detect", files=[("file", frame)] * 12))
+        await queue_holds(app, 11)  # the first is being run
+        other = asyncio.ensure_future(client.post("/v1/detect", content=single, headers=PNG))
+        await queue_holds(app, 12)
+        recorder.may_go.set()
+        await asyncio.gather(frames, other)
 
-    batches = metrics.split('gantry_batch_items_count{batcher="detect"} ')[1].split("\n")[0]
-    assert [len(each) for each in detections(answer)] == [1] * 16
-    assert float(batches) < 16
+    assert recorder.batches.index([True]) <= 1
+    assert len(recorder.batches) == 13
+
+
+async def test_pictures_of_one_and_of_many_requests_share_batches(recorder, png):
+    picture = png(128, 128, {(0, 0): "red"})
+    app = build(YoloSettings(max_batch_size=8), recorder)
+
+    async with running_app(app) as client:
+        work = [client.post("/v1/detect", files=[("file", picture)] * 3) for _ in range(4)]
+        answers = asyncio.gather(*work, client.post("/v1/detect", content=picture, headers=PNG))
+        running = 1  # at least; what was there when the lane was idle
+        await queue_holds(app, 13 - 8 + running)
+        recorder.may_go.set()
+        results = [detections(answer) for answer in await answers]
+
+    assert [len(each) for each in results] == [3, 3, 3, 3, 1]
+    assert max(len(batch) for batch in recorder.batches) > 3
+    assert sum(len(batch) for batch in recorder.batches) == 13

@@ -48,6 +48,12 @@ def test_facts_come_from_the_export(engine_of, grid_model):
     )
 
 
+def test_licence_is_what_the_file_says(engine_of, grid_model):
+    _, info = engine_of(grid_model, engine="onnxruntime", device="cpu")
+
+    assert info.licence == "CC0-1.0"
+
+
 def test_fixed_shape_of_an_export_is_known(engine_of, tmp_path):
     path = save_grid_model(tmp_path / "grid.onnx", shape=(64, 96))
 

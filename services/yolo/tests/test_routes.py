@@ -160,6 +160,7 @@ async def test_picture_with_too_many_pixels_is_refused(service):
         ("max_detections=0", "max_detections"),
         ("classes=purple", "classes"),
         ("classes=3", "classes"),
+        ("classes=", "classes"),
         ("image_size=16", "image_size"),
         ("image_size=513", "image_size"),
         ("threshold=0.5", "threshold"),
