@@ -42,6 +42,14 @@ class Detector:
 
 
 @dataclass(frozen=True)
+class Decoded:
+    """A picture as pixels."""
+
+    pixels: Pixels
+    decode_ms: float
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A picture, or its tiles, on canvases."""
 
@@ -50,31 +58,32 @@ class Prepared:
     tiles: Sequence[Tile]
     placed: Sequence[Letterbox]
     canvases: Sequence[Pixels]
-    preprocess_ms: float
+    preprocess_ms: float  # decoding included
 
 
-async def decode(detector: Detector, file: UploadedFile) -> Pixels:
-    """Decode a picture upright, (height, width, 3) uint8 RGB.
+async def decode(detector: Detector, file: UploadedFile) -> Decoded:
+    """Decode a picture upright.
 
     Raises:
         UnsupportedMedia: not a picture, or damaged.
         PayloadTooLarge: it has too many pixels.
     """
-    with request_context().measure("preprocess"):
-        return (await detector.media.decode_image(file.path, detector.image_limits)).pixels
+    started = time.perf_counter()
+    picture = await detector.media.decode_image(file.path, detector.image_limits)
+    return Decoded(picture.pixels, (time.perf_counter() - started) * 1000)
 
 
-async def prepare(detector: Detector, pixels: Pixels, chosen: Plan) -> Prepared:
+async def prepare(detector: Detector, decoded: Decoded, chosen: Plan) -> Prepared:
     """Fit a decoded picture, or each of its tiles, onto the canvas that the model takes.
 
     Raises:
         InvalidInput: the picture would need too many tiles.
     """
     started = time.perf_counter()
-    height, width = pixels.shape[:2]
+    height, width = decoded.pixels.shape[:2]
     tiles = _tiles(chosen, width, height, detector.max_tiles)
-    placed, canvases = await asyncio.to_thread(_fit, pixels, tiles, chosen)
-    spent_ms = (time.perf_counter() - started) * 1000
+    placed, canvases = await asyncio.to_thread(_fit, decoded.pixels, tiles, chosen)
+    spent_ms = decoded.decode_ms + (time.perf_counter() - started) * 1000
     request_context().add_ms("preprocess", spent_ms)
     return Prepared(width, height, tiles, placed, canvases, spent_ms)
 

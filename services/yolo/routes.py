@@ -137,10 +137,10 @@ def _failed(index: int, error: GantryError) -> PictureResult:
 async def _drawn(
     detector: Detector, file: UploadedFile, chosen: Plan, content_type: PictureType
 ) -> Response:
-    pixels = await decode(detector, file)
-    result = await detect(detector, await prepare(detector, pixels, chosen), chosen, 0)
+    decoded = await decode(detector, file)
+    result = await detect(detector, await prepare(detector, decoded, chosen), chosen, 0)
     with request_context().measure("postprocess"):
         content = await asyncio.to_thread(
-            draw, pixels, result.detections, result.classes or [], content_type
+            draw, decoded.pixels, result.detections, result.classes or [], content_type
         )
     return Response(content, media_type=content_type)
