@@ -26,7 +26,10 @@ def main() -> int:
     configure_logging(
         "gateway", level=settings.log_level, style=settings.log_format, quiet=settings.quiet
     )
-    asyncio.run(serve(gateway))
+    # The loop that uvicorn would take: uvloop where it is installed.
+    loop_factory = uvicorn.Config(gateway).get_loop_factory()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(serve(gateway))
     return 0
 
 
@@ -67,6 +70,8 @@ def _config(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
+        ws="none",
         timeout_graceful_shutdown=30,
     )
 

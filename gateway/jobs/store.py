@@ -134,7 +134,10 @@ class JobStore:
             )
             return _with_event(db, row["id"])
 
-        return await self._write(take)
+        job = await self._database.write(take)
+        if job is not None:  # a look that found nothing must not wake those who look
+            self.changed.notify()
+        return job
 
     async def next_due(self) -> float | None:
         """Unix time at which a job is due next, whether that has passed or not."""

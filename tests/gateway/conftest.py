@@ -23,11 +23,22 @@ async def wait_until(service, condition):
 
 
 @asynccontextmanager
+async def all_running(apps):
+    """Serve all applications; they start and stop together, as each takes a moment."""
+    servers = [running_server(app) for app in apps]
+    urls = await asyncio.gather(*(server.__aenter__() for server in servers))
+    try:
+        yield urls
+    finally:
+        await asyncio.gather(*(server.__aexit__(None, None, None) for server in servers))
+
+
+@asynccontextmanager
 async def serving(*apps, ready=True, **settings):
     """Serve each application, put a gateway before them, and yield (gateway, client, urls)."""
     async with AsyncExitStack() as stack:
         settings.setdefault("state_dir", Path(stack.enter_context(TemporaryDirectory())))
-        urls = [await stack.enter_async_context(running_server(app)) for app in apps]
+        urls = await stack.enter_async_context(all_running(apps))
         upstreams = {}
         for app, url in zip(apps, urls, strict=True):
             name = app.name if hasattr(app, "name") else app.state.spec.name

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from gateway.database import DATABASE_FILE, Database
@@ -88,3 +90,15 @@ async def test_each_change_is_an_event_with_the_next_number(database):
     assert [number for number, _ in events] == [1, 2, 3, 4]
     assert '"percent": 50.0' in events[2][1]
     assert await store.events_after("1", 3) == events[3:]
+
+
+async def test_looking_for_work_in_vain_wakes_nobody(database):
+    store = JobStore(database, "a")
+    waiting = asyncio.ensure_future(store.changed.wait())
+    await asyncio.sleep(0)
+
+    assert await store.claim([]) is None
+    await asyncio.sleep(0)
+
+    assert not waiting.done()
+    waiting.cancel()
