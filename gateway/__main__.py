@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Iterator
-from typing import Literal
 
 import uvicorn
 
 from gateway.app import Gateway, build
 from gateway.settings import GatewaySettings
+from gateway.slow_heads import protocol_with_head_timeout
 from shared.http import AsgiApp
 from shared.log import configure_logging
 from shared.settings import SettingsError
@@ -36,12 +36,12 @@ def main() -> int:
 async def serve(gateway: Gateway) -> None:
     """Serve the public and the admin listener until a signal ends the first."""
     settings = gateway.settings
-    public = uvicorn.Server(_config(gateway, settings.host, settings.port, lifespan="on"))
+    public = uvicorn.Server(_config(gateway, settings, settings.host, settings.port))
     if settings.admin_port == 0:
         await public.serve()
         return
     admin = _SecondServer(
-        _config(gateway.admin, settings.admin_host, settings.admin_port, lifespan="off")
+        _config(gateway.admin, settings, settings.admin_host, settings.admin_port)
     )
     serving = asyncio.ensure_future(admin.serve())
     try:
@@ -59,19 +59,18 @@ class _SecondServer(uvicorn.Server):
         yield
 
 
-def _config(
-    app: AsgiApp, host: str, port: int, *, lifespan: Literal["on", "off"]
-) -> uvicorn.Config:
+def _config(app: AsgiApp, settings: GatewaySettings, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        lifespan=lifespan,
+        http=protocol_with_head_timeout(settings.head_timeout_s),
+        ws="none",
+        lifespan="on" if isinstance(app, Gateway) else "off",
+        proxy_headers=False,
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
-        ws="none",
         timeout_graceful_shutdown=30,
     )
 

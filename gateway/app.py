@@ -32,6 +32,7 @@ from shared.http import AsgiApp, Receive, RequestLayer, RouteLimits, Scope, Send
 from shared.settings import SettingsError, is_loopback
 
 VERSION = "0.1.0"
+SILENT_S = 60.0  # after the start, until replicas of an earlier run are forgotten
 CONTROL_LIMITS = RouteLimits(max_body_bytes=2**20, default_deadline_ms=3_600_000)
 
 
@@ -119,6 +120,7 @@ class Gateway:
         tasks = self._begin_discovery()
         await parts.registry.start()
         tasks.append(asyncio.ensure_future(runner.run()))
+        tasks.append(asyncio.ensure_future(parts.registrations.forget_silent(SILENT_S)))
         try:
             yield
         finally:

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 SILENT_PROBES_UNTIL_HUNG = 3
 URGENT_INTERVAL_S = 0.2  # between probes of a replica that is not ready but was, a moment ago
 URGENT_FOR_S = 30.0
+PROBES_WHILE_STARTING = 300  # at the urgent pace, of a replica that was never heard of
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ class Prober:
     def _pause_s(self, replica: Replica) -> float:
         now = asyncio.get_running_loop().time()
         was_ready = replica.last_ready is not None and now - replica.last_ready < URGENT_FOR_S
-        is_urgent = not replica.is_ready and (was_ready or replica.info is None)
+        is_starting = replica.info is None and replica.failed_probes < PROBES_WHILE_STARTING
+        is_urgent = not replica.is_ready and (was_ready or is_starting)
         pause_s = URGENT_INTERVAL_S if is_urgent else self._options.interval_s
         return min(pause_s, self._options.interval_s) * random.uniform(0.8, 1.2)
 

@@ -57,6 +57,6 @@ def make_parts(settings: GatewaySettings) -> Parts:
         authenticator=Authenticator(database, static_key=static_key, internal_token=token),
         admission=Admission(AdmissionLimits(max_wait_s=settings.admission_wait_s)),
         quotas=Quotas(),
-        job_store=JobStore(database, holder=uuid.uuid4().hex),
+        job_store=JobStore(database, uuid.uuid4().hex, settings.job_lease_s),
         job_files=JobFiles(settings.state_dir / "jobs"),
     )

@@ -1,9 +1,14 @@
 """Replicas that were registered while the gateway ran; they are known again after a restart."""
 
+import asyncio
+import logging
+
 from gateway.database import Database
 from gateway.registry import Registry
 from gateway.replica import Duty, Replica
 from shared.errors import NotFound
+
+log = logging.getLogger(__name__)
 
 
 class Registrations:
@@ -13,6 +18,7 @@ class Registrations:
         """Keep the replicas of ``registry`` in ``database``."""
         self._registry = registry
         self._database = database
+        self._loaded: list[Replica] = []
 
     async def load(self) -> None:
         """Add the replicas that an earlier process knew."""
@@ -20,7 +26,17 @@ class Registrations:
             lambda db: db.execute("SELECT service, url, duty FROM replicas").fetchall()
         )
         for row in rows:
-            self._registry.add_replica(row["service"], row["url"], Duty(row["duty"]))
+            replica = self._registry.add_replica(row["service"], row["url"], Duty(row["duty"]))
+            self._loaded.append(replica)
+
+    async def forget_silent(self, after_s: float) -> None:
+        """Wait, then forget those from disk that were not heard of: they are of an earlier run."""
+        loaded = list(self._loaded)
+        await asyncio.sleep(after_s)
+        for replica in loaded:
+            if replica.info is None:
+                log.info("%s at %s was never heard of", replica.service, replica.url)
+                await self.remove(replica)
 
     async def register(self, service: str, url: str, duty: Duty) -> Replica:
         """Add a replica, or give a known one another duty."""

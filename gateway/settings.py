@@ -44,6 +44,9 @@ class GatewaySettings(ProcessSettings):
     access_log: Literal["all", "errors", "off"] = Field(
         "all", description="Which inference requests get a line in the log."
     )
+    head_timeout_s: float = Field(
+        10.0, gt=0, le=600, description="Longest time a request's head may take, in s."
+    )
     probe_interval_s: float = Field(
         1.0, gt=0, le=60, description="Pause between readiness probes of a replica, in s."
     )
@@ -77,6 +80,12 @@ class GatewaySettings(ProcessSettings):
     )
     job_timeout_s: float = Field(
         21_600.0, gt=0, le=86_400, description="Time a job may take if it names none, in s."
+    )
+    job_lease_s: float = Field(
+        15.0,
+        ge=1,
+        le=600,
+        description="After how long a job of a process that died is taken over, in s.",
     )
     job_ttl_s: float = Field(
         86_400.0, gt=0, description="How long the result of a job is kept, in s."

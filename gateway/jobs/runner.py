@@ -18,7 +18,7 @@ from gateway.attempts import Attempts
 from gateway.exchange import Exchange
 from gateway.jobs.files import JobFiles
 from gateway.jobs.job import Job, JobStatus, Progress
-from gateway.jobs.store import LEASE_S, JobStore, StoredAnswer
+from gateway.jobs.store import JobStore, StoredAnswer
 from gateway.jobs.streams import FileBody, FileSink
 from gateway.registry import Registry
 from gateway.routing_table import Route, WrongMethod
@@ -206,10 +206,10 @@ class JobRunner:
     async def _attend(self, job: Job, task: asyncio.Task[None], box: list[Exchange]) -> None:
         known, renewed = Progress(), time.monotonic()
         while True:
-            await asyncio.sleep(ATTEND_S)
+            await asyncio.sleep(min(ATTEND_S, self._store.lease_s / 4))
             progress = await self._progress(job, box)
             is_news = progress is not None and progress != known
-            if not is_news and time.monotonic() - renewed < LEASE_S / 3:
+            if not is_news and time.monotonic() - renewed < self._store.lease_s / 3:
                 continue
             if not await self._store.renew(job, progress if is_news else None):
                 task.cancel()

@@ -18,8 +18,6 @@ from gateway.jobs.job import Job, JobStatus, Progress
 
 T = TypeVar("T")
 
-LEASE_S = 15.0
-
 HeaderPairs = tuple[tuple[str, str], ...]
 
 
@@ -48,8 +46,9 @@ class StoredAnswer:
 class JobStore:
     """All jobs."""
 
-    def __init__(self, database: Database, holder: str) -> None:
+    def __init__(self, database: Database, holder: str, lease_s: float = 15.0) -> None:
         """Use ``database``; leases are taken in the name of ``holder``, one per process."""
+        self.lease_s = lease_s
         self._database = database
         self._holder = holder
         self.changed = Changed()  # some job has changed
@@ -130,7 +129,7 @@ class JobStore:
             db.execute(
                 "UPDATE jobs SET status = 'running', attempt = attempt + 1, lease_holder = ?, "
                 "lease_until = ?, started_at = COALESCE(started_at, ?) WHERE id = ?",
-                (self._holder, now + LEASE_S, now, row["id"]),
+                (self._holder, now + self.lease_s, now, row["id"]),
             )
             return _with_event(db, row["id"])
 
@@ -157,7 +156,7 @@ class JobStore:
         """
 
         def update(db: sqlite3.Connection) -> bool:
-            held = self._held(db, job, "lease_until = ?", (time.time() + LEASE_S,))
+            held = self._held(db, job, "lease_until = ?", (time.time() + self.lease_s,))
             if held and progress is not None:
                 values = (progress.stage, progress.done, progress.total, job.id)
                 db.execute("UPDATE jobs SET stage = ?, done = ?, total = ? WHERE id = ?", values)

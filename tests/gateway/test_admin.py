@@ -197,3 +197,18 @@ async def test_no_request_fails_while_versions_roll_under_traffic(two):
     await asyncio.gather(ask(), ask(), roll())
 
     assert Counter(statuses) == {200: 40}
+
+
+async def test_replica_of_an_earlier_run_that_stays_silent_is_forgotten(
+    gateway_over, admin_over, tmp_path
+):
+    for _ in range(2):
+        async with (
+            gateway_over(ready=False, state_dir=tmp_path) as (gateway, _client, _urls),
+            admin_over(gateway) as admin,
+        ):
+            await admin.post(f"{ADMIN}/replicas", json={"url": "http://127.0.0.1:9"})
+            await gateway.parts.registrations.forget_silent(0)
+            known = (await admin.get(ADMIN)).json()["replicas"]
+
+    assert known == []

@@ -49,3 +49,15 @@ async def test_process_serves_both_listeners_and_ends_on_sigterm(tmp_path):
         child.send_signal(signal.SIGTERM)
         async with asyncio.timeout(20):
             assert await child.wait() in (0, -signal.SIGTERM)
+
+
+async def test_connection_that_sends_no_whole_head_is_closed(tmp_path):
+    async with gateway_process(tmp_path, GATEWAY_HEAD_TIMEOUT_S="0.2") as (_, public, _admin):
+        await answer_of(f"{public}/livez")
+        port = int(public.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+
+        async with asyncio.timeout(20):
+            assert await reader.read() == b""
+        writer.close()
