@@ -64,15 +64,9 @@ class _Response:
     """A response of aiohttp under our protocol."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.status: int = response.status
+        self.headers: Headers = [(key.lower(), value) for key, value in response.raw_headers]
         self._response = response
-
-    @property
-    def status(self) -> int:
-        return self._response.status
-
-    @property
-    def headers(self) -> Headers:
-        return [(key.lower(), value) for key, value in self._response.raw_headers]
 
     async def chunks(self) -> AsyncIterator[bytes]:
         try:

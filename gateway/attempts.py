@@ -27,11 +27,11 @@ from gateway.upstream import (
     UpstreamResponse,
 )
 from shared.errors import UpstreamBroken
-from shared.http import PROBLEM_TYPE, header
+from shared.http import header
 
 log = logging.getLogger(__name__)
 
-MAX_PROBLEM_BYTES = 64 * 1024
+SHORT_BYTES = 64 * 1024  # an answer up to here is not streamed
 SERVER_FAULTS = (500, 502)
 
 
@@ -151,7 +151,8 @@ class Attempts:
     ) -> Failure | None:
         """Pass the answer on, unless it only says that the work was not done."""
         try:
-            if _is_short_problem(response):
+            if _is_short(response):
+                # Read whole before anything is sent: if it breaks off, it can be tried again.
                 answer = await _read_whole(response)
                 failure = failure_in(answer)
                 if failure is not None:
@@ -180,16 +181,11 @@ def _target(exchange: Exchange) -> str:
     return (target + b"?" + query if query else target).decode("latin-1")
 
 
-def _is_short_problem(response: UpstreamResponse) -> bool:
-    if response.status not in (500, 503):
-        return False
-    headers = dict(response.headers)
-    length = headers.get(b"content-length", b"")
-    return (
-        headers.get(b"content-type", b"").startswith(PROBLEM_TYPE.encode())
-        and length.isdigit()
-        and int(length) <= MAX_PROBLEM_BYTES
-    )
+def _is_short(response: UpstreamResponse) -> bool:
+    for key, value in response.headers:
+        if key == b"content-length":
+            return value.isdigit() and int(value) <= SHORT_BYTES
+    return False
 
 
 async def _read_whole(response: UpstreamResponse) -> WholeAnswer:

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.upstream import Headers
-from shared.errors import EngineError, FatalEngineError, GantryError, NotReady, Unavailable
+from shared.errors import (
+    EngineError,
+    FatalEngineError,
+    GantryError,
+    NotReady,
+    QueueFull,
+    Unavailable,
+)
 
 MAX_STARTED = 3  # attempts that a replica may have begun to work on
 MAX_REFUSED = 5  # attempts that none can have begun
@@ -68,13 +75,15 @@ def failure_in(answer: WholeAnswer) -> Failure | None:
     """The failure that an answer of 500 or 503 tells of, or None if it is for the client.
 
     Args:
-        answer: a problem document as services send it.
+        answer: a whole answer; services tell such failures as problem documents.
     """
+    if answer.status not in (EngineError.status, Unavailable.status):
+        return None
     try:
         code = json.loads(answer.content).get("code")
     except (ValueError, AttributeError):
         return None
-    if answer.status == Unavailable.status and code in (NotReady.code, "queue_full"):
+    if answer.status == Unavailable.status and code in (NotReady.code, QueueFull.code):
         return Failure(Outcome.BUSY, NotReady("the service is busy"), answer)
     if answer.status == EngineError.status and code == FatalEngineError.code:
         return Failure(Outcome.LOST, FatalEngineError("the engine was lost"), answer)

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from contextlib import asynccontextmanager
 
@@ -172,8 +173,6 @@ async def child_service(port, marker):
 
 
 def free_port():
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
@@ -219,3 +218,35 @@ async def test_request_to_a_hung_replica_moves_on(gateway_over, until, tmp_path)
 
                 assert answer.status_code == 200
                 assert answer.json()["pid"] == healthy.pid
+
+
+async def test_no_request_fails_when_one_of_two_replicas_is_killed_under_load(
+    gateway_over, until, tmp_path
+):
+    ports, marker = [free_port(), free_port()], tmp_path / "asked"
+    upstreams = {"work": ",".join(f"http://127.0.0.1:{port}" for port in ports)}
+    statuses, done, enough = [], asyncio.Event(), asyncio.Event()
+
+    async def ask(client):
+        while not done.is_set():
+            statuses.append((await client.post("/v1/work", content=b"x" * 50_000)).status_code)
+            if len(statuses) >= 100:
+                enough.set()
+
+    async with (
+        gateway_over(ready=False, upstreams=upstreams) as (gateway, client, _urls),
+        child_service(ports[0], str(marker)) as victim,
+        child_service(ports[1], str(marker)),
+    ):
+        service = gateway.registry.services["work"]
+        await until(service, lambda: len(service.ready_replicas) == 2)
+        asking = [asyncio.ensure_future(ask(client)) for _ in range(8)]
+        await enough.wait()
+        victim.send_signal(signal.SIGKILL)
+        await until(service, lambda: len(service.ready_replicas) == 1)
+        async with child_service(ports[0], str(marker)):
+            await until(service, lambda: len(service.ready_replicas) == 2)
+            done.set()
+            await asyncio.gather(*asking)
+
+    assert set(statuses) == {200}

@@ -226,7 +226,7 @@ async def test_service_that_breaks_off_before_its_answer_is_502(gateway_over):
 async def test_answer_cut_short_never_looks_complete(gateway_over):
     async def cut(scope, receive, send):
         await receive()
-        head = [(b"content-length", b"100")]
+        head = [(b"content-length", b"1000000")]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": b"abc", "more_body": True})
         # Returning here makes the server close the connection.
@@ -234,6 +234,24 @@ async def test_answer_cut_short_never_looks_complete(gateway_over):
     async with gateway_over(Upstream(cut)) as (_, client, _urls):
         with pytest.raises(httpx.RemoteProtocolError):
             await client.post("/v1/work", json=1)
+
+
+async def test_short_answer_that_breaks_off_is_asked_for_again(gateway_over):
+    calls = []
+
+    async def cut_once(scope, receive, send):
+        calls.append(1)
+        await read_body(receive)
+        head = [(b"content-length", b"3")]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        content = b"ab" if len(calls) == 1 else b"abc"
+        await send({"type": "http.response.body", "body": content, "more_body": len(calls) == 1})
+
+    async with gateway_over(Upstream(cut_once)) as (_, client, _urls):
+        answer = await client.post("/v1/work", json=1)
+
+    assert answer.content == b"abc"
+    assert answer.headers["x-attempts"] == "2"
 
 
 async def test_error_of_the_service_goes_on_unchanged(gateway_over):

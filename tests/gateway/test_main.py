@@ -4,8 +4,14 @@ import signal
 import socket
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
+import pytest
+
+from shared.http import send_json
+from shared.testing import running_server
+from tests.gateway.upstream import Upstream
 
 
 def free_ports(count):
@@ -49,6 +55,49 @@ async def test_process_serves_both_listeners_and_ends_on_sigterm(tmp_path):
         child.send_signal(signal.SIGTERM)
         async with asyncio.timeout(20):
             assert await child.wait() in (0, -signal.SIGTERM)
+
+
+def peak_memory_bytes(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise LookupError("VmHWM")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_large_upload_to_a_slow_service_does_not_grow_the_gateway(tmp_path):
+    size, block = 128 * 2**20, 2**16
+
+    async def read_slowly(scope, receive, send):
+        taken = 0
+        while True:
+            message = await receive()
+            taken += len(message["body"])
+            if not message["more_body"]:
+                break
+            if taken % 2**23 < block:
+                await asyncio.sleep(0.02)  # lets the client run ahead, if the gateway lets it
+        await send_json(send, 200, taken)
+
+    async def pieces():
+        for _ in range(size // block):
+            yield bytes(block)
+
+    async with (
+        running_server(Upstream(read_slowly)) as url,
+        gateway_process(tmp_path, GATEWAY_UPSTREAMS__WORK=url) as (child, public, _admin),
+        httpx.AsyncClient(base_url=public, timeout=120) as client,
+    ):
+        await answer_of(f"{public}/livez")
+        async with asyncio.timeout(30):
+            while (await client.post("/v1/work", content=b"x")).status_code != 200:
+                pass
+        before = peak_memory_bytes(child.pid)
+        answer = await client.post("/v1/work", content=pieces())
+        grown = peak_memory_bytes(child.pid) - before
+
+    assert answer.json() == size
+    assert grown < 16 * 2**20
 
 
 async def test_connection_that_sends_no_whole_head_is_closed(tmp_path):
