@@ -95,7 +95,9 @@ async def _accept(request: Request, task: Task, stack: AsyncExitStack) -> Work:
     wanted = speech_request(options, task, settings)
     audio = await request.app.state.transcriber.decode(upload.one_file().path)
     facts = dict(info.details)
-    limits = ModelLimits(facts["window_s"], facts["n_mels"], settings.max_new_tokens)
+    limits = ModelLimits(
+        facts["window_s"], facts["n_mels"], settings.max_new_tokens, settings.max_attempts
+    )
     return Work(audio, options, wanted, limits, info)
 
 

@@ -22,6 +22,9 @@ class WhisperSettings(ServiceSettings):
         5, ge=1, le=10, description="Beams of the search when a request names none; 1 is greedy."
     )
     max_new_tokens: int = Field(224, ge=1, le=224, description="Most tokens of one window's text.")
+    max_attempts: int = Field(
+        7, ge=1, le=7, description="Most attempts at a window whose text is poor; 1: never again."
+    )
     windows_in_flight: int = Field(
         8, ge=1, le=64, description="Windows of one request that wait or run at the same time."
     )

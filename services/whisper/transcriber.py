@@ -75,6 +75,7 @@ class ModelLimits:
     window_s: float
     n_mels: int
     max_new_tokens: int
+    max_attempts: int
 
 
 @dataclass(frozen=True)
@@ -275,6 +276,8 @@ class Transcriber:
             result = await self._run(task, options, window)
             attempts.append(result)
             options = next_attempt(result, options, rest)
+            if len(attempts) == limits.max_attempts:
+                break
             if options is not None and result.encoded is not None:
                 task = replace(task, audio=result.encoded, language=result.language)
                 options = replace(options, is_encoded=True)

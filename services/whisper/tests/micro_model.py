@@ -8,14 +8,13 @@ nonsense that depends on the audio, so that any mix-up between windows shows.
 import json
 import string
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from ctranslate2.specs import whisper_spec
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-WIDTH = 64
-HEADS = 2
 N_MELS = 80
 MAX_TOKENS = 448
 FRAMES = 1500
@@ -26,6 +25,23 @@ SPECIAL = (
     "<|notimestamps|>",
 )  # fmt: skip
 TIMES = tuple(f"<|{step * 0.02:.2f}|>" for step in range(FRAMES + 1))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of a model."""
+
+    width: int = 64
+    heads: int = 2
+    encoder_layers: int = 1
+    decoder_layers: int = 2
+    extra_tokens: int = 0  # meaningless words that fill the vocabulary up
+
+
+MICRO = Shape()
+TINY = Shape(384, 6, 4, 4, extra_tokens=50_000)
+"""Whisper tiny's shape: for measurements of speed."""
+
 MULTILINGUAL_MARK = ""
 """CTranslate2 (4.8) calls a Whisper model multilingual when its vocabulary has an empty token, as
 OpenAI's multilingual one has."""
@@ -40,8 +56,8 @@ def build_scripted(folder: Path, script: Sequence[str], *, multilingual: bool = 
             ``<|1.00|>``.
         multilingual: whether prompts hold a language and a task.
     """
-    tokenizer = _tokenizer(multilingual)
-    spec, rng = _spec(tokenizer, seed=1), np.random.default_rng(2)
+    tokenizer = _tokenizer(multilingual, MICRO)
+    spec, rng, width = _spec(tokenizer, 1, MICRO), np.random.default_rng(2), MICRO.width
     size = tokenizer.get_vocab_size()
     prompt = ["<|startoftranscript|>", "<|en|>", "<|transcribe|>"][: 3 if multilingual else 1]
     said = [*prompt[1:], *script, "<|endoftext|>"]
@@ -54,23 +70,30 @@ def build_scripted(folder: Path, script: Sequence[str], *, multilingual: bool = 
             layer.ffn.linear_1,
         ):
             linear.weight = np.zeros_like(linear.weight)
-    positions = np.zeros((MAX_TOKENS, WIDTH), np.float32)
+    positions = np.zeros((MAX_TOKENS, width), np.float32)
     positions[:, -1] = 1
-    projection = rng.normal(0, 0.01, (size, WIDTH)).astype(np.float32)
+    projection = rng.normal(0, 0.01, (size, width)).astype(np.float32)
     projection[tokenizer.token_to_id("<|endoftext|>"), -1] += 4
     for position, token in enumerate(said):
-        positions[position] = np.eye(WIDTH)[position]
+        positions[position] = np.eye(width)[position]
         projection[tokenizer.token_to_id(token), position] += 4
     spec.decoder.position_encodings.encodings = positions
-    spec.decoder.embeddings.weight = np.zeros((size, WIDTH), np.float32)
+    spec.decoder.embeddings.weight = np.zeros((size, width), np.float32)
     spec.decoder.projection.weight = projection
     return _save(spec, tokenizer, folder)
 
 
-def build_random(folder: Path, *, multilingual: bool = True, seed: int = 3) -> Path:
-    """A model that says nonsense which depends on what it hears."""
-    tokenizer = _tokenizer(multilingual)
-    return _save(_spec(tokenizer, seed), tokenizer, folder)
+def build_random(folder: Path, *, shape: Shape = MICRO, is_endless: bool = False) -> Path:
+    """A multilingual model that says nonsense which depends on what it hears.
+
+    Args:
+        folder: where to write it.
+        shape: its size.
+        is_endless: whether it goes on to the most tokens allowed, for measurements of speed.
+    """
+    tokenizer = _tokenizer(multilingual=True, shape=shape)
+    spec = _spec(tokenizer, 3, shape)
+    return _save(spec, tokenizer, folder, never=("<|endoftext|>",) if is_endless else ())
 
 
 def text_tokens(text: str) -> list[str]:
@@ -78,9 +101,10 @@ def text_tokens(text: str) -> list[str]:
     return [piece for piece in text.replace(" ", "Ġ")]
 
 
-def _tokenizer(multilingual: bool) -> Tokenizer:
+def _tokenizer(multilingual: bool, shape: Shape) -> Tokenizer:
     words = sorted(pre_tokenizers.ByteLevel.alphabet())
     words += [f"Ġ{first}{second}" for first in string.ascii_lowercase for second in "aeiou"]
+    words += [f"Ġ{number}" for number in range(shape.extra_tokens)]
     if multilingual:
         words.append(MULTILINGUAL_MARK)
     tokenizer = Tokenizer(models.BPE(vocab={w: n for n, w in enumerate(words)}, merges=[]))
@@ -91,10 +115,13 @@ def _tokenizer(multilingual: bool) -> Tokenizer:
     return tokenizer
 
 
-def _spec(tokenizer: Tokenizer, seed: int) -> whisper_spec.WhisperSpec:
+def _spec(tokenizer: Tokenizer, seed: int, shape: Shape) -> whisper_spec.WhisperSpec:
+    width = shape.width
     rng = np.random.default_rng(seed)
     size = tokenizer.get_vocab_size()
-    spec = whisper_spec.WhisperSpec(1, HEADS, 2, HEADS)
+    spec = whisper_spec.WhisperSpec(
+        shape.encoder_layers, shape.heads, shape.decoder_layers, shape.heads
+    )
 
     def weights(*shape: int, scale: float = 1.0) -> np.ndarray:
         fan_in = int(np.prod(shape[1:]))
@@ -104,43 +131,46 @@ def _spec(tokenizer: Tokenizer, seed: int) -> whisper_spec.WhisperSpec:
         target.weight, target.bias = weights(n_out, n_in, scale=scale), np.zeros(n_out, np.float32)
 
     def norm(target: object) -> None:
-        target.gamma, target.beta = np.ones(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
+        target.gamma, target.beta = np.ones(width, np.float32), np.zeros(width, np.float32)
 
     def block(layer: object) -> None:
-        linear(layer.self_attention.linear[0], 3 * WIDTH, WIDTH)
-        linear(layer.self_attention.linear[1], WIDTH, WIDTH)
+        linear(layer.self_attention.linear[0], 3 * width, width)
+        linear(layer.self_attention.linear[1], width, width)
         norm(layer.self_attention.layer_norm)
-        linear(layer.ffn.linear_0, 2 * WIDTH, WIDTH)
-        linear(layer.ffn.linear_1, WIDTH, 2 * WIDTH)
+        linear(layer.ffn.linear_0, 4 * width, width)
+        linear(layer.ffn.linear_1, width, 4 * width)
         norm(layer.ffn.layer_norm)
 
-    for conv, n_in in ((spec.encoder.conv1, N_MELS), (spec.encoder.conv2, WIDTH)):
-        conv.weight, conv.bias = weights(WIDTH, n_in, 3), np.zeros(WIDTH, np.float32)
-    spec.encoder.position_encodings.encodings = weights(FRAMES, WIDTH)
+    for conv, n_in in ((spec.encoder.conv1, N_MELS), (spec.encoder.conv2, width)):
+        conv.weight, conv.bias = weights(width, n_in, 3), np.zeros(width, np.float32)
+    spec.encoder.position_encodings.encodings = weights(FRAMES, width)
     norm(spec.encoder.layer_norm)
     for layer in spec.encoder.layer:
         block(layer)
     for layer in spec.decoder.layer:
         block(layer)
-        linear(layer.attention.linear[0], WIDTH, WIDTH, 4.0)
-        linear(layer.attention.linear[1], 2 * WIDTH, WIDTH, 4.0)
-        linear(layer.attention.linear[2], WIDTH, WIDTH, 4.0)
+        linear(layer.attention.linear[0], width, width, 4.0)
+        linear(layer.attention.linear[1], 2 * width, width, 4.0)
+        linear(layer.attention.linear[2], width, width, 4.0)
         norm(layer.attention.layer_norm)
-    spec.decoder.embeddings.weight = weights(size, WIDTH, scale=4.0)
-    spec.decoder.projection.weight = weights(size, WIDTH, scale=4.0)
-    spec.decoder.position_encodings.encodings = weights(MAX_TOKENS, WIDTH, scale=2.0)
+    spec.decoder.embeddings.weight = weights(size, width, scale=4.0)
+    spec.decoder.projection.weight = weights(size, width, scale=4.0)
+    spec.decoder.position_encodings.encodings = weights(MAX_TOKENS, width, scale=2.0)
     norm(spec.decoder.layer_norm)
     return spec
 
 
-def _save(spec: whisper_spec.WhisperSpec, tokenizer: Tokenizer, folder: Path) -> Path:
+def _save(
+    spec: whisper_spec.WhisperSpec, tokenizer: Tokenizer, folder: Path, never: Sequence[str] = ()
+) -> Path:
     tokens = {number: token for token, number in tokenizer.get_vocab().items()}
     spec.register_vocabulary([tokens[number] for number in range(len(tokens))])
-    names = (*SPECIAL[1:-1],)
-    spec.config.suppress_ids = [tokenizer.token_to_id(name) for name in names]
+    unsaid = (*SPECIAL[1:-1], *never)
+    spec.config.suppress_ids = [tokenizer.token_to_id(name) for name in unsaid]
     spec.config.suppress_ids_begin = [tokenizer.token_to_id("Ġ")]
     spec.config.lang_ids = [tokenizer.token_to_id(f"<|{code}|>") for code in LANGUAGES]
-    spec.config.alignment_heads = [[1, 0], [1, 1]]
+    last = len(spec.decoder.layer) - 1
+    spec.config.alignment_heads = [[last, 0], [last, 1]]
     spec.validate()
     spec.optimize(quantization=None)
     folder.mkdir(parents=True, exist_ok=True)
