@@ -50,7 +50,8 @@ def decode_audio_to(path: str, target: str, limits: AudioLimits) -> PcmFile:
     n_samples = 0
     with Path(target).open("wb") as file:
         for piece in _pieces(path, limits):
-            file.write((piece * 32767).round().astype("<i2").tobytes())
+            # 16-bit recordings come through unchanged; only full scale itself is out of range.
+            file.write((piece * 32768).round().clip(-32768, 32767).astype("<i2").tobytes())
             n_samples += len(piece)
     return PcmFile(n_samples, limits.sample_rate_hz)
 

@@ -56,5 +56,5 @@ def wav(*pieces, sample_rate_hz=SAMPLE_RATE_HZ):
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(sample_rate_hz)
-        file.writeframes((samples * 32767).astype("<i2").tobytes())
+        file.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
     return buffer.getvalue()
