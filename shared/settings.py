@@ -101,6 +101,23 @@ class ServiceSettings(ProcessSettings):
         0, ge=0, le=256, description="CPU threads of the engine; 0 takes the CPU quota."
     )
     max_batch_size: int = Field(8, ge=1, le=1024, description="Most items in one batch.")
+    batch_wait: Literal["auto", "fixed", "off"] = Field(
+        "auto",
+        description="Whether an idle engine waits for a fuller batch: only while measurements say "
+        "that it pays, always MAX_BATCH_WAIT_MS, or never.",
+    )
+    max_batch_wait_ms: float = Field(5.0, ge=0, le=1000, description="Longest such wait, in ms.")
+    isolate_failures: bool = Field(
+        True, description="Run a failed batch again in halves, so that one bad item fails alone."
+    )
+    learn_memory_cap: bool = Field(
+        True, description="Keep batches below the weight at which the device ran out of memory."
+    )
+    optimized: bool = Field(
+        True,
+        description="false runs one item at a time, without batching and its learning: to compare, "
+        "or to roll back behaviour.",
+    )
     max_queue_items: int = Field(
         256, ge=1, description="Most items waiting before 503 is answered."
     )

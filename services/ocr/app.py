@@ -12,7 +12,7 @@ from services.ocr.routes import OcrState, router
 from services.ocr.settings import OcrSettings
 from services.ocr.weights import SERVICE_DIR, offered_languages
 from shared.app import PathInfo, ServiceSpec, create_app
-from shared.batching import BatchLimits
+from shared.batching.from_settings import limits_from
 from shared.engine import Engine
 from shared.host import EngineHost, HostPolicy
 from shared.lane_health import RecyclePolicy
@@ -50,7 +50,7 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     policy = HostPolicy(recycle=RecyclePolicy(settings.recycle_after_batches or None))
     detector = EngineHost(
         InlineLane(engine.detector) if engine else _lane(settings, "detector"),
-        BatchLimits(settings.max_batch_size, max_queue_items=settings.max_queue_items),
+        limits_from(settings),
         metrics=metrics,
         name="detect",
         policy=policy,
@@ -58,9 +58,7 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     recogniser = EngineHost(
         InlineLane(engine.recogniser) if engine else _lane(settings, "recogniser"),
         # Requests are admitted at the detector; the crops of those admitted must find room here.
-        BatchLimits(
-            settings.max_batch_size, max_queue_items=settings.max_queue_items * CROPS_IN_FLIGHT
-        ),
+        limits_from(settings, queue_factor=CROPS_IN_FLIGHT),
         metrics=metrics,
         name="recognise",
         policy=policy,

@@ -20,7 +20,7 @@ from services.tolerance.routes import (
 )
 from services.tolerance.settings import ToleranceSettings
 from shared.app import PathInfo, ServiceSpec, create_app
-from shared.batching import BatchLimits
+from shared.batching.from_settings import limits_from
 from shared.engine import Engine
 from shared.errors import ModelMissing
 from shared.host import EngineHost
@@ -44,11 +44,7 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
     registry = CollectorRegistry()
     host = EngineHost(
         InlineLane(engine or build_engine(settings)),
-        BatchLimits(
-            max_batch_size=settings.max_batch_size,
-            max_weight=settings.max_batch_rows,
-            max_queue_items=settings.max_queue_items,
-        ),
+        limits_from(settings, max_weight=settings.max_batch_rows),
         metrics=EngineMetrics(registry),
         name="predict",
     )

@@ -11,6 +11,7 @@ from services.whisper.tasks import RECORD_TYPES
 from services.whisper.transcriber import Transcriber
 from shared.app import PathInfo, ServiceSpec, create_app
 from shared.batching import BatchLimits
+from shared.batching.from_settings import limits_from
 from shared.cgroup import usable_cores
 from shared.engine import Engine
 from shared.host import EngineHost
@@ -40,9 +41,7 @@ def build(
     settings = settings or WhisperSettings.from_environment()
     registry = CollectorRegistry()
     metrics = EngineMetrics(registry)
-    limits = BatchLimits(
-        max_batch_size=settings.max_batch_size, max_queue_items=settings.max_queue_items
-    )
+    limits = limits_from(settings)
     recognise = EngineHost(
         InlineLane(engine) if engine else recogniser_lane(settings, settings.device),
         limits,

@@ -8,7 +8,7 @@ from services.yolo.found import RECORD_TYPES
 from services.yolo.routes import router
 from services.yolo.settings import YoloSettings
 from shared.app import PathInfo, ServiceSpec, create_app
-from shared.batching import BatchLimits
+from shared.batching.from_settings import limits_from
 from shared.engine import Engine
 from shared.host import EngineHost
 from shared.lanes import InlineLane, Lane, ProcessLane
@@ -46,11 +46,7 @@ def build(settings: YoloSettings | None = None, engine: Engine | None = None) ->
     most = settings.max_batch_size or LARGEST_BATCH
     host = EngineHost(
         _lane(settings) if engine is None else InlineLane(engine),
-        BatchLimits(
-            max_batch_size=most,
-            max_weight=most * float(USUAL_CANVAS_PX),
-            max_queue_items=settings.max_queue_items,
-        ),
+        limits_from(settings, max_batch_size=most, max_weight=most * float(USUAL_CANVAS_PX)),
         metrics=EngineMetrics(registry),
         name="detect",
     )

@@ -2,7 +2,8 @@
 
 ``DynamicBatcher`` is what a service uses. Its parts: ``items`` (what goes in), ``waiting`` (the
 queue and the choice of a batch's members), ``cost`` (what a batch will take), ``caps`` (how much
-fits the device), ``recovery`` (one bad item fails alone), ``batcher`` (puts them together).
+fits the device), ``recovery`` (one bad item fails alone), ``batcher`` (puts them together),
+``from_settings`` (the operator's switches).
 """
 
 from shared.batching.batcher import DynamicBatcher
