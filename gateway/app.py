@@ -28,7 +28,8 @@ from gateway.selection import Selector
 from gateway.settings import GatewaySettings
 from gateway.upstream import UpstreamClient
 from shared.errors import GantryError
-from shared.http import AsgiApp, Receive, RequestLayer, RouteLimits, Scope, Send
+from shared.http import AsgiApp, Receive, Scope, Send
+from shared.request_layer import RequestLayer, RouteLimits
 from shared.settings import SettingsError, is_loopback
 
 VERSION = "0.1.0"

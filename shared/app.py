@@ -5,10 +5,10 @@ A service describes itself with ``ServiceSpec``; this module adds lifespan, ``/l
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -28,10 +28,11 @@ from shared.errors import (
     retry_headers,
 )
 from shared.host import EngineHost
-from shared.http import PROBLEM_TYPE, AsgiApp, RequestLayer, RouteLimits
+from shared.http import PROBLEM_TYPE, AsgiApp, Receive, Scope, Send
 from shared.log import configure_logging, request_id_var
 from shared.media.pool import MediaPool
 from shared.metrics import HttpMetrics
+from shared.request_layer import UNFORESEEN, RequestLayer, RouteLimits
 from shared.settings import ServiceSettings, SettingsError, is_loopback
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,22 @@ class ServiceSpec:
     registry: CollectorRegistry
     media: MediaPool | None = None
     state: Mapping[str, Any] = field(default_factory=dict)  # what routes find in app.state
+    # By path, ASGI middleware that answers what it can and hands the rest on to the framework.
+    shortcuts: Mapping[str, Callable[[AsgiApp], AsgiApp]] = field(default_factory=dict)
+
+
+class ServiceApp(FastAPI):
+    """A FastAPI application inside a ``RequestLayer``, which sees each request first."""
+
+    layer: AsgiApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI event stream."""
+        await self.layer(scope, receive, send)
+
+    async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer it inside the layer, by the routes."""
+        await super().__call__(scope, receive, send)
 
 
 def create_app(spec: ServiceSpec) -> FastAPI:
@@ -74,7 +91,7 @@ def create_app(spec: ServiceSpec) -> FastAPI:
     Returns:
         The application; ``app.state`` holds ``spec``, and each entry of ``spec.state``.
     """
-    app = FastAPI(
+    app = ServiceApp(
         title=f"Gantry {spec.name}",
         version=spec.version,
         lifespan=_lifespan,
@@ -86,35 +103,31 @@ def create_app(spec: ServiceSpec) -> FastAPI:
         setattr(app.state, name, value)
     app.include_router(spec.router)
     app.include_router(operating.router)
-    for kind in (GantryError, RequestValidationError, HTTPException):
+    for kind in (GantryError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
     app.state.live = {}  # contexts of the requests being answered, by request id
-    app.add_middleware(cast("Any", _layer_for(spec, app.state.live)))
+    app.layer = _layer_around(app, spec, app.state.live)
     return app
 
 
-def _layer_for(spec: ServiceSpec, live: dict[str, RequestContext]) -> Any:  # noqa: ANN401 - Starlette calls it with the inner app
+def _layer_around(
+    app: ServiceApp, spec: ServiceSpec, live: dict[str, RequestContext]
+) -> RequestLayer:
     limits = {
         each.path: RouteLimits(each.max_body_bytes, each.default_deadline_ms) for each in spec.paths
     }
-    metrics = HttpMetrics(spec.registry)
-    default = RouteLimits(spec.settings.max_body_bytes, spec.settings.deadline_ms)
-    headers = {"x-service": spec.name, "x-service-version": spec.version}
-
     token = spec.settings.internal_token
-
-    def wrap(app: AsgiApp) -> RequestLayer:
-        return RequestLayer(
-            app,
-            metrics=metrics,
-            limits=limits,
-            default_limits=default,
-            fixed_headers=headers,
-            token=token.get_secret_value() if token else None,
-            live=live,
-        )
-
-    return wrap
+    return RequestLayer(
+        app.framework,
+        metrics=HttpMetrics(spec.registry),
+        limits=limits,
+        default_limits=RouteLimits(spec.settings.max_body_bytes, spec.settings.deadline_ms),
+        fixed_headers={"x-service": spec.name, "x-service-version": spec.version},
+        token=token.get_secret_value() if token else None,
+        live=live,
+        shortcuts={path: wrap(app.framework) for path, wrap in spec.shortcuts.items()},
+        access_log=spec.settings.access_log,
+    )
 
 
 @asynccontextmanager
@@ -133,7 +146,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     shown = _as_gantry_error(error)
-    if shown.status >= 500:
+    if shown.status >= 500 and isinstance(error, GantryError):
         log.warning("answered %d %s: %s", shown.status, shown.code, shown.detail)
     body = problem(shown, request_id=request_id_var.get(), instance=request.url.path)
     headers = dict(retry_headers(shown))
@@ -145,8 +158,9 @@ def _as_gantry_error(error: Exception) -> GantryError:
         return error
     if isinstance(error, RequestValidationError):
         return invalid_input(error.errors())
-    assert isinstance(error, HTTPException)
-    return error_from_status(error.status_code, str(error.detail))
+    if isinstance(error, HTTPException):
+        return error_from_status(error.status_code, str(error.detail))
+    return GantryError(UNFORESEEN)  # the request layer logs it
 
 
 def invalid_input(faults: Sequence[Any], skip: Sequence[str] = ("body", "query")) -> InvalidInput:

@@ -54,9 +54,11 @@ class RequestContext:
 
     def rounded_timings(self) -> dict[str, float]:
         """Durations by step in ms, in the order of ``STEPS``, for ``timing_ms`` in answers."""
-        known = [step for step in STEPS if step in self.timings_ms]
-        rest = [step for step in self.timings_ms if step not in STEPS]
-        return {step: round(self.timings_ms[step], 3) for step in known + rest}
+        timings = self.timings_ms
+        shown = {step: round(timings[step], 3) for step in STEPS if step in timings}
+        for step in timings.keys() - shown.keys():
+            shown[step] = round(timings[step], 3)
+        return shown
 
     def server_timing(self) -> str:
         """Value of the ``Server-Timing`` header (W3C Server Timing), durations in ms."""

@@ -13,6 +13,7 @@ from typing import Literal
 request_id_var: ContextVar[str] = ContextVar("request_id", default="-")
 
 LogFormat = Literal["text", "json"]
+AccessLog = Literal["all", "errors", "off"]
 
 NOISY_LOGGERS = (
     "PIL", "asyncio", "ctranslate2", "faster_whisper", "httpcore", "httpx", "matplotlib",

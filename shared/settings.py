@@ -17,6 +17,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.log import AccessLog
+
 DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d{1,2})$")]
 
 
@@ -133,6 +135,7 @@ class ServiceSettings(ProcessSettings):
     spool_dir: Path | None = Field(
         None, description="Folder for uploads being read; default: the system's."
     )
+    access_log: AccessLog = Field("all", description="Which requests get a line in the log.")
     internal_token: SecretStr | None = Field(
         None,
         min_length=16,

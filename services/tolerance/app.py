@@ -9,7 +9,7 @@ from services.tolerance.answering import ToleranceService
 from services.tolerance.bundle import BrokenBundle, Bundle, read_bundle
 from services.tolerance.cases import column_names
 from services.tolerance.data_files import FOLDER, load_catalog, load_iso286, load_iso2768
-from services.tolerance.fast_route import fast_route
+from services.tolerance.fast_route import FastPredict
 from services.tolerance.predict import build_knowledge
 from services.tolerance.routes import (
     CATALOG_PATH,
@@ -50,7 +50,8 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
     )
     knowledge = build_knowledge(load_catalog(), load_iso286())
     service = ToleranceService(knowledge, _bundle_if_installed(settings), host)
-    app = create_app(
+    fast = {PREDICT_PATH: partial(FastPredict, service)} if settings.fast_route else {}
+    return create_app(
         ServiceSpec(
             name=NAME,
             version=VERSION,
@@ -60,11 +61,9 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
             hosts=[host],
             registry=registry,
             state={"tolerance": service, "iso2768": load_iso2768()},
+            shortcuts=fast,
         )
     )
-    if settings.fast_route:
-        app.router.routes.insert(0, fast_route(PREDICT_PATH, service))
-    return app
 
 
 def find_bundle(settings: ToleranceSettings) -> Bundle:

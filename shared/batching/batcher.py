@@ -15,6 +15,7 @@ from typing import Any
 
 from shared.batching.caps import MemoryCaps
 from shared.batching.cost import ArrivalRate, CostModel, useful_wait_s
+from shared.batching.counts import BatchCounts
 from shared.batching.items import BatchLimits, Item, WaitMode
 from shared.batching.recovery import RecoveryReport, run_isolating
 from shared.batching.waiting import Waiting, WaitQueue
@@ -67,8 +68,7 @@ class DynamicBatcher:
             on_batch_done: told about a lane that has run a batch and can run more.
         """
         self._configured = self._limits = limits
-        self._metrics = metrics
-        self._name = name
+        self._counts = BatchCounts(metrics, name)
         self._clock = clock
         self._on_lane_lost = on_lane_lost
         self._on_batch_done = on_batch_done
@@ -180,7 +180,7 @@ class DynamicBatcher:
             return await future
         finally:
             if self._queue.discard(waiting):  # its caller left while it waited: never started
-                self._metrics.shed.labels(self._name, "cancelled").inc()
+                self._counts.shed("cancelled")
 
     async def submit_all(self, items: Sequence[Item]) -> list[Any]:
         """Run the parts of one request, which may be more than one batch holds.
@@ -192,7 +192,7 @@ class DynamicBatcher:
             QueueFull: not all of them can be taken; none is started then.
         """
         if len(items) + len(self._queue) > self._limits.max_queue_items:
-            self._shed("queue_full")
+            self._counts.shed("queue_full")
             raise QueueFull(
                 f"{len(items)} items do not fit the queue", retry_after_s=self.predicted_wait_s()
             )
@@ -208,19 +208,18 @@ class DynamicBatcher:
     def _admit(self, item: Item) -> None:
         if self._refusal is not None:
             raise self._refusal.fresh()
+        if not len(self._queue):
+            return
         limits, wait_s = self._limits, self.predicted_wait_s()
         if len(self._queue) >= limits.max_queue_items:
-            self._shed("queue_full")
+            self._counts.shed("queue_full")
             raise QueueFull("too many requests are waiting", retry_after_s=wait_s)
-        if len(self._queue) and self._queue.size_bytes + item.size_bytes > limits.max_queue_bytes:
-            self._shed("queue_bytes")
+        if self._queue.size_bytes + item.size_bytes > limits.max_queue_bytes:
+            self._counts.shed("queue_bytes")
             raise QueueFull("waiting requests hold too much memory", retry_after_s=wait_s)
-        if len(self._queue) and self._clock() + wait_s > item.deadline:
-            self._shed("predicted_wait")
+        if self._clock() + wait_s > item.deadline:
+            self._counts.shed("predicted_wait")
             raise QueueFull("the wait would outlast the deadline", retry_after_s=wait_s)
-
-    def _shed(self, reason: str) -> None:
-        self._metrics.shed.labels(self._name, reason).inc()
 
     # Choosing and running batches
 
@@ -235,7 +234,7 @@ class DynamicBatcher:
         self._pump_due = False
         self._stop_timer()
         for each in self._queue.take_expired(self._clock()):
-            self._shed("expired")
+            self._counts.shed("expired")
             self._fail(each, DeadlineExceeded("the request's time ran out in the queue"))
         while self._idle and len(self._queue):
             wait_s = self._wait_s()
@@ -244,7 +243,7 @@ class DynamicBatcher:
                 break
             if not self._start():
                 break
-        self._metrics.queued.labels(self._name).set(len(self._queue))
+        self._counts.queued(len(self._queue))
 
     def _start(self, after_wait: bool = False) -> bool:
         """Put the next batch on an idle lane; False when there is none."""
@@ -326,24 +325,16 @@ class DynamicBatcher:
                 self._caps.failed(key, report.smallest_failed_weight)
             elif report.calls == 1 and not failed:
                 self._caps.succeeded(key, batch.weight)
-        self._count(batch, report, duration_s)
+        self._counts.batch(
+            weights=[each.item.weight for each in batch.items],
+            waits_s=[batch.started - each.arrival for each in batch.items],
+            duration_s=duration_s,
+            report=report,
+        )
         for each in batch.items:
             each.item.trace.queue_ms = (batch.started - each.arrival) * 1000
             each.item.trace.inference_ms = duration_s * 1000
             each.item.trace.batch_items = len(batch.items)
-
-    def _count(self, batch: _Running, report: RecoveryReport, duration_s: float) -> None:
-        metrics, name = self._metrics, self._name
-        weights = [each.item.weight for each in batch.items]
-        metrics.batch_items.labels(name).observe(len(weights))
-        metrics.batch_weight.labels(name).observe(batch.weight)
-        if max(weights) > 0:
-            metrics.pad_waste.labels(name).observe(1 - batch.weight / len(weights) / max(weights))
-        metrics.inference.labels(name).observe(duration_s)
-        for each in batch.items:
-            metrics.queue_wait.labels(name).observe(batch.started - each.arrival)
-        metrics.retried_batches.labels(name, "bisect").inc(report.bisects)
-        metrics.retried_batches.labels(name, "out_of_memory").inc(report.memory_failures)
 
     def _deliver(self, batch: _Running, results: Sequence[Any]) -> None:
         for each, result in zip(batch.items, results, strict=True):
@@ -368,7 +359,7 @@ class DynamicBatcher:
         self._pump()
 
     def _fail(self, waiting: Waiting, error: GantryError) -> None:
-        self._metrics.failed.labels(self._name, error.code).inc()
+        self._counts.failed(error.code)
         if not waiting.done.done():
             waiting.done.set_exception(error.fresh())
 

@@ -18,6 +18,7 @@ class CostModel:
         """Start without knowledge."""
         self._count = self._sum_w = self._sum_t = self._sum_ww = self._sum_wt = 0.0
         self._samples = 0
+        self.line = (0.0, 0.0)  # fixed cost in s, and cost in s per unit of weight
 
     def observe(self, weight: float, duration_s: float) -> None:
         """Learn from one batch."""
@@ -30,17 +31,15 @@ class CostModel:
         self._sum_ww = keep * self._sum_ww + weight * weight
         self._sum_wt = keep * self._sum_wt + weight * duration_s
         self._samples += 1
+        self.line = self._fitted()
 
     @property
     def is_known(self) -> bool:
         """Whether enough batches have run to predict."""
         return self._samples >= self.MIN_SAMPLES
 
-    @property
-    def line(self) -> tuple[float, float]:
+    def _fitted(self) -> tuple[float, float]:
         """Fixed cost ``a`` in s and cost ``b`` in s per unit of weight, neither negative."""
-        if not self._samples:
-            return 0.0, 0.0
         mean_w, mean_t = self._sum_w / self._count, self._sum_t / self._count
         spread = self._sum_ww / self._count - mean_w * mean_w
         if spread <= 1e-9 * max(1.0, mean_w * mean_w):  # one size seen: blame the weight

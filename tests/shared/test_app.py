@@ -274,6 +274,7 @@ async def test_progress_of_a_running_request_is_told(client):
     )
     told = await client.get("/progress/long-1")
     while told.json().get("stage") != "pages":
+        await asyncio.sleep(0)
         told = await client.get("/progress/long-1")
     hanging.cancel()
 
