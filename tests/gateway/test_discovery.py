@@ -1,0 +1,45 @@
+from gateway.discovery import Address, DnsFollower, resolve
+from gateway.health import ProbeOptions
+from gateway.registry import Registry
+from tests.gateway.upstream import Upstream
+
+
+async def test_name_stands_for_all_its_addresses():
+    assert "http://127.0.0.1:8000" in await resolve("dns://localhost:8000")
+
+
+async def test_name_that_does_not_resolve_has_no_address():
+    assert await resolve("dns://does-not-exist.invalid:8000") == set()
+
+
+async def test_replicas_come_and_stay_while_the_name_resolves():
+    registry = Registry(["work"], ProbeOptions())
+    follower = DnsFollower(registry, Address("work", "dns://localhost:8000"), 1.0)
+
+    await follower.update()
+    await follower.update()
+
+    urls = [replica.url for replica in registry.replicas()]
+    assert urls.count("http://127.0.0.1:8000") == 1
+
+
+async def test_replicas_are_not_dropped_when_the_name_fails_for_a_while():
+    registry = Registry(["work"], ProbeOptions())
+    replica = registry.add_replica("work", "http://127.0.0.1:8000")
+    follower = DnsFollower(registry, Address("work", "dns://does-not-exist.invalid:8000"), 1.0)
+
+    await follower.update()
+
+    assert list(registry.replicas()) == [replica]
+
+
+async def test_service_behind_a_name_is_reached(gateway_over, until):
+    async with gateway_over(Upstream()) as (gateway, client, urls):
+        registry = gateway.registry
+        registry.remove_replica(next(registry.replicas()))
+        port = urls[0].rpartition(":")[2]
+        await DnsFollower(registry, Address("work", f"dns://localhost:{port}"), 1.0).update()
+        service = registry.services["work"]
+        await until(service, lambda: service.ready_replicas)
+
+        assert (await client.post("/v1/work")).status_code == 200
