@@ -16,7 +16,7 @@ from gateway.parts import Parts
 from gateway.registry import Registry
 from gateway.replica import ReplicaState
 from gateway.splits import Splits
-from shared.errors import NotFound, NotReady
+from shared.errors import GantryError, NotFound, NotReady
 from shared.metrics import CONTENT_TYPE
 
 router = APIRouter()
@@ -36,8 +36,8 @@ def build_control_plane(parts: Parts, version: str) -> FastAPI:
     app.include_router(router)
     app.include_router(jobs.router)
     app.include_router(docs.router)
-    app.include_router(_last)
     problems.install(app)
+    app.add_exception_handler(404, _unknown_path)
     return app
 
 
@@ -131,21 +131,14 @@ async def list_services(request: Request) -> dict[str, Any]:
     }
 
 
-_last = APIRouter()
-
-
-@_last.api_route(
-    "/{path:path}",
-    methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-    include_in_schema=False,
-)
-async def unknown(request: Request, path: str) -> None:
+async def _unknown_path(request: Request, _error: Exception) -> Response:
     """Refuse what nobody offers; as long as a service has not answered, the path may be its."""
     registry: Registry = request.app.state.registry
-    unanswered = registry.unanswered()
-    if unanswered and path.startswith("v1/"):
-        raise NotReady(
-            f"nobody offers /{path} yet; not heard from so far: {', '.join(sorted(unanswered))}",
+    unanswered, path = sorted(registry.unanswered()), request.url.path
+    shown: GantryError = NotFound(f"there is no path {path}; GET /openapi.json lists all")
+    if unanswered and path.startswith("/v1/"):
+        shown = NotReady(
+            f"nobody offers {path} yet; not heard from so far: {', '.join(unanswered)}",
             retry_after_s=2,
         )
-    raise NotFound(f"there is no path /{path}; GET /openapi.json lists all")
+    return await problems.answer_error(request, shown)

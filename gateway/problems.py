@@ -32,8 +32,8 @@ async def answer_error(request: Request, error: Exception) -> Response:
     shown = _as_gantry_error(error)
     body = problem(shown, request_id=request_id_var.get(), instance=request.url.path)
     headers = dict(retry_headers(shown))
-    if isinstance(error, HTTPException) and error.headers and "allow" in error.headers:
-        headers["allow"] = error.headers["allow"]
+    if isinstance(error, HTTPException):
+        headers.update(error.headers or {})  # Allow, of a wrong method
     return JSONResponse(body, shown.status, headers, media_type=PROBLEM_TYPE)
 
 

@@ -105,3 +105,11 @@ async def test_a_service_cannot_take_a_path_of_the_gateway(gateway_over):
     greedy = Upstream(paths=[offered("/v1/models", "GET"), offered()])
     async with gateway_over(greedy) as (_, client, _urls):
         assert (await client.get("/v1/models")).json()["object"] == "list"
+
+
+async def test_wrong_method_on_a_path_of_the_gateway_is_405(client):
+    answer = await client.post("/v1/models")
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET"
+    assert answer.json()["code"] == "method_not_allowed"
