@@ -204,7 +204,7 @@ def served(model: Path, chosen: argparse.Namespace, **settings: int) -> Iterator
     own = {
         "model": model, "port": port, "device": "cpu", "compute_type": chosen.compute_type,
         "beam_size": chosen.beam_size, "max_new_tokens": chosen.tokens, "max_attempts": 1,
-        "log_level": "warning", **settings,
+        "log_level": "warning", "cache_memory_bytes": 0, **settings,
     }  # fmt: skip
     environ = {**os.environ, **{f"WHISPER_{k.upper()}": str(v) for k, v in own.items()}}
     process = subprocess.Popen([sys.executable, "-m", "services.whisper"], env=environ)

@@ -1,10 +1,12 @@
 """Puts the speech service together."""
 
+import secrets
 from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from services.whisper.recall import Recall
 from services.whisper.routes import TRANSCRIPTIONS, TRANSLATIONS, router
 from services.whisper.settings import WhisperSettings
 from services.whisper.tasks import RECORD_TYPES
@@ -12,6 +14,7 @@ from services.whisper.transcriber import Transcriber
 from shared.app import PathInfo, ServiceSpec, create_app
 from shared.batching import BatchLimits
 from shared.batching.from_settings import limits_from
+from shared.cache import CacheLimits, DiskLevel, ResultCache, load_secret
 from shared.cgroup import usable_cores
 from shared.engine import Engine
 from shared.host import EngineHost
@@ -80,9 +83,25 @@ def build(
             hosts=[recognise, listen],
             registry=registry,
             media=media,
-            state={"settings": settings, "transcriber": transcriber, "recogniser": recognise},
+            state={
+                "settings": settings,
+                "recall": Recall(transcriber, result_cache(settings)),
+                "recogniser": recognise,
+            },
         )
     )
+
+
+def result_cache(settings: WhisperSettings) -> ResultCache | None:
+    """Where results are remembered; None if the settings give them no place."""
+    if not settings.cache_memory_bytes and settings.cache_dir is None:
+        return None
+    limits = CacheLimits(settings.cache_memory_bytes, settings.cache_disk_bytes)
+    if settings.cache_dir is None:
+        return ResultCache(limits, secret=secrets.token_bytes(32))
+    folder = settings.cache_dir
+    secret = load_secret(folder.with_name(folder.name + ".key"))
+    return ResultCache(limits, secret=secret, second=DiskLevel(folder, limits))
 
 
 def recogniser_lane(settings: WhisperSettings, device: str) -> Lane:

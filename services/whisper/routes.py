@@ -9,10 +9,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel
 
 from services.whisper import answers, streaming, subtitles
+from services.whisper.recall import Prepared, Recall
 from services.whisper.schemas import TranscriptionOptions, TranslationOptions, VerboseAnswer
 from services.whisper.settings import WhisperSettings
 from services.whisper.tasks import Task
-from services.whisper.transcriber import DecodedAudio, ModelLimits, SpeechRequest, Transcriber
+from services.whisper.transcriber import ModelLimits, SpeechRequest
 from services.whisper.transcript import Transcript
 from shared.context import request_context
 from shared.engine import EngineInfo
@@ -31,10 +32,8 @@ router = APIRouter(tags=["speech"])
 class Work:
     """A checked request."""
 
-    audio: DecodedAudio
+    prepared: Prepared
     options: TranscriptionOptions
-    request: SpeechRequest
-    limits: ModelLimits
     info: EngineInfo
 
 
@@ -72,13 +71,13 @@ async def translate(request: Request) -> Response:
 
 
 async def _answer(request: Request, task: Task) -> Response:
-    transcriber: Transcriber = request.app.state.transcriber
+    recall: Recall = request.app.state.recall
     async with AsyncExitStack() as stack:
         work = await _accept(request, task, stack)
         if work.options.stream:
             _name_model(work.info)
-            return streaming.stream(transcriber, work, stack.pop_all())
-        transcript = await transcriber.transcribe(work.audio, work.request, work.limits)
+            return streaming.stream(recall, work, stack.pop_all())
+        transcript = await recall.transcribe(work.prepared)
         _name_model(work.info)
         with request_context().measure("postprocess"):
             return respond(transcript, work.options, task)
@@ -93,12 +92,16 @@ async def _accept(request: Request, task: Task, stack: AsyncExitStack) -> Work:
     options = _options(task, parse_options(_OPTIONS[task], upload))
     _check(options, task, info)
     wanted = speech_request(options, task, settings)
-    audio = await request.app.state.transcriber.decode(upload.one_file().path)
     facts = dict(info.details)
     limits = ModelLimits(
-        facts["window_s"], facts["n_mels"], settings.max_new_tokens, settings.max_attempts
+        facts["window_s"],
+        facts["n_mels"],
+        settings.max_new_tokens,
+        settings.max_attempts,
+        f"{info.model} {info.compute_type} {facts['digest']}",
     )
-    return Work(audio, options, wanted, limits, info)
+    recall: Recall = request.app.state.recall
+    return Work(await recall.prepare(upload.one_file(), wanted, limits), options, info)
 
 
 _OPTIONS: dict[Task, type[TranslationOptions]] = {

@@ -19,32 +19,28 @@ from shared.context import request_context
 from shared.errors import GantryError, problem
 
 if TYPE_CHECKING:
+    from services.whisper.recall import Recall
     from services.whisper.routes import Work
-    from services.whisper.transcriber import Transcriber
 
 KEEP_ALIVE_S = 10.0
 """A comment is sent after this long without an event, so that proxies keep the connection."""
 
 
-def stream(transcriber: "Transcriber", work: "Work", files: AsyncExitStack) -> StreamingResponse:
+def stream(recall: "Recall", work: "Work", files: AsyncExitStack) -> StreamingResponse:
     """Answer ``work`` with events; ``files`` is closed when the stream ends."""
     return StreamingResponse(
-        _events(transcriber, work, files),
+        _events(recall, work, files),
         media_type="text/event-stream",
         headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
     )
 
 
-async def _events(
-    transcriber: "Transcriber", work: "Work", files: AsyncExitStack
-) -> AsyncIterator[str]:
+async def _events(recall: "Recall", work: "Work", files: AsyncExitStack) -> AsyncIterator[str]:
     queue: asyncio.Queue[WindowTranscript | None] = asyncio.Queue()
 
     async def run() -> Transcript:
         try:
-            return await transcriber.transcribe(
-                work.audio, work.request, work.limits, deliver=queue.put
-            )
+            return await recall.transcribe(work.prepared, deliver=queue.put)
         finally:
             queue.put_nowait(None)
 

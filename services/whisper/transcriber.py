@@ -7,9 +7,11 @@ never fills the queue before a short one.
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO, Protocol
 
 import numpy as np
 
@@ -76,6 +78,7 @@ class ModelLimits:
     n_mels: int
     max_new_tokens: int
     max_attempts: int
+    model_digest: str  # of the weights and how they are run
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,36 @@ class DecodedAudio:
     path: Path
     pcm: PcmFile
 
-    def read(self, span: Span) -> FloatArray:
-        """Samples of a stretch: (n_samples,) float32, -1 to 1; it reads from disk."""
-        count = span.end - span.start
-        raw = np.fromfile(self.path, "<i2", count=count, offset=span.start * SAMPLE_BYTES)
+
+class WindowMemory(Protocol):
+    """Windows that were recognised before; places are samples of the recording."""
+
+    async def get(self, start: int, end: int, language: str | None) -> WindowTranscript | None:
+        """The window's transcript, if it is known for the language asked for."""
+        ...
+
+    async def put(self, start: int, end: int, language: str | None, part: WindowTranscript) -> None:
+        """Remember a window's transcript."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One recording on its way; its samples are read from an open file, which may be deleted."""
+
+    samples: IO[bytes]
+    n_samples: int
+    request: SpeechRequest
+    limits: ModelLimits
+    memory: WindowMemory | None
+
+    async def read(self, span: Span) -> FloatArray:
+        """Samples of a stretch: (n_samples,) float32, -1 to 1."""
+        return await asyncio.to_thread(self._read, span)
+
+    def _read(self, span: Span) -> FloatArray:
+        size, start = (span.end - span.start) * SAMPLE_BYTES, span.start * SAMPLE_BYTES
+        raw = np.frombuffer(os.pread(self.samples.fileno(), size, start), "<i2")
         return raw.astype(np.float32) * np.float32(1 / 32768)
 
 
@@ -102,9 +131,9 @@ class _Voice:
     def __post_init__(self) -> None:
         self.is_settled = self.language is not None
 
-    def learn(self, result: WindowResult) -> None:
-        if not self.is_settled and result.language_probability >= SURE_LANGUAGE:
-            self.language, self.is_settled = result.language, True
+    def learn(self, part: WindowTranscript) -> None:
+        if not self.is_settled and part.language_probability >= SURE_LANGUAGE:
+            self.language, self.is_settled = part.language, True
 
 
 class Transcriber:
@@ -155,6 +184,7 @@ class Transcriber:
         request: SpeechRequest,
         limits: ModelLimits,
         deliver: Deliver | None = None,
+        memory: WindowMemory | None = None,
     ) -> Transcript:
         """Transcribe a decoded recording.
 
@@ -163,39 +193,38 @@ class Transcriber:
             request: what is wanted.
             limits: of the loaded model.
             deliver: told each window's transcript, in order, as soon as it is known.
+            memory: windows of this recording that were recognised before.
 
         Raises:
             GantryError: the first error that a window met.
         """
         progress = request_context().progress
         transcript = Transcript(duration_s=audio.pcm.duration_s)
-        async with contextlib.aclosing(self._parts(audio, request, limits)) as parts:
-            async for part in parts:
-                transcript.parts.append(part)
-                progress.done = round(part.end_s)
-                if deliver is not None:
-                    await deliver(part)
+        with audio.path.open("rb") as samples:
+            job = _Job(samples, audio.pcm.n_samples, request, limits, memory)
+            async with contextlib.aclosing(self._parts(job)) as parts:
+                async for part in parts:
+                    transcript.parts.append(part)
+                    progress.done = round(part.end_s)
+                    if deliver is not None:
+                        await deliver(part)
         progress.done = progress.total
         transcript.language = request.language or spoken_language(transcript.parts)
         return transcript
 
-    async def _parts(
-        self, audio: DecodedAudio, request: SpeechRequest, limits: ModelLimits
-    ) -> AsyncGenerator[WindowTranscript]:
+    async def _parts(self, job: _Job) -> AsyncGenerator[WindowTranscript]:
         """Transcripts of the windows, in order, while later windows are under way."""
         queue: asyncio.Queue[asyncio.Task[WindowTranscript] | None] = asyncio.Queue()
         slots = asyncio.Semaphore(self._windows_in_flight)
         started: set[asyncio.Task[WindowTranscript]] = set()
 
         async def start_all() -> None:
-            voice = _Voice(request.language)
+            voice = _Voice(job.request.language)
             try:
-                async for window in self._windows(audio, request, limits):
+                async for window in self._windows(job):
                     await slots.acquire()
-                    samples = await asyncio.to_thread(audio.read, window.span)
-                    task = asyncio.ensure_future(
-                        self._recognise(samples, window, request, limits, voice)
-                    )
+                    samples = await job.read(window.span)
+                    task = asyncio.ensure_future(self._window(job, window, samples, voice))
                     started.add(task)
                     task.add_done_callback(started.discard)
                     queue.put_nowait(task)
@@ -216,19 +245,17 @@ class Transcriber:
                 each.cancel()
             await asyncio.gather(producer, *started, return_exceptions=True)
 
-    async def _windows(
-        self, audio: DecodedAudio, request: SpeechRequest, limits: ModelLimits
-    ) -> AsyncIterator[Window]:
+    async def _windows(self, job: _Job) -> AsyncIterator[Window]:
         """Hear the recording piece by piece and cut it into windows at pauses."""
-        rules = SpeechRules(max_speech_s=limits.window_s - WINDOW_MARGIN_S)
-        if not request.uses_vad:  # all is speech; it is still cut where it is least like it
+        rules = SpeechRules(max_speech_s=job.limits.window_s - WINDOW_MARGIN_S)
+        if not job.request.uses_vad:  # all is speech; it is still cut where it is least like it
             rules = replace(rules, threshold=0.0, end_threshold=-1.0)
-        detector, cutter = SpeechDetector(rules), WindowCutter(limits.window_s)
+        detector, cutter = SpeechDetector(rules), WindowCutter(job.limits.window_s)
         state: VadState | None = None
-        n_samples = audio.pcm.n_samples
+        n_samples = job.n_samples
         for start in range(0, n_samples, PIECE_SAMPLES):
             span = Span(start, min(start + PIECE_SAMPLES, n_samples))
-            samples = await asyncio.to_thread(audio.read, span)
+            samples = await job.read(span)
             missing = -len(samples) % FRAME_SAMPLES
             heard = await self._listen(ListenTask(np.pad(samples, (0, missing)), state))
             state = heard.state
@@ -245,15 +272,23 @@ class Transcriber:
             heard = await self._listener.run(task, key=LISTEN)
         return heard
 
+    async def _window(
+        self, job: _Job, window: Window, samples: FloatArray, voice: _Voice
+    ) -> WindowTranscript:
+        """Transcript of one window, remembered or made now."""
+        place = (window.span.start, window.span.end, voice.language)
+        known = await job.memory.get(*place) if job.memory is not None else None
+        part = known or await self._recognise(job, window, samples, voice.language)
+        voice.learn(part)
+        if job.memory is not None and known is None:
+            await job.memory.put(*place, part)
+        return part
+
     async def _recognise(
-        self,
-        samples: FloatArray,
-        window: Window,
-        request: SpeechRequest,
-        limits: ModelLimits,
-        voice: _Voice,
+        self, job: _Job, window: Window, samples: FloatArray, language: str | None
     ) -> WindowTranscript:
         """Text of one window, by as many attempts as its quality asks for."""
+        request, limits = job.request, job.limits
         with _as_preprocessing():
             features = await self._listener.run(
                 FeatureTask(samples, limits.n_mels), key=FEATURES, size_bytes=samples.nbytes
@@ -261,7 +296,7 @@ class Transcriber:
         task = WindowTask(
             features,
             window.span.duration_s,
-            voice.language,
+            language,
             request.languages,
             request.task,
             request.prompt,
@@ -282,7 +317,6 @@ class Transcriber:
                 task = replace(task, audio=result.encoded, language=result.language)
                 options = replace(options, is_encoded=True)
         chosen = best_of(attempts)
-        voice.learn(chosen)
         return placed(window, chosen, judged(chosen, len(attempts)))
 
     async def _run(self, task: WindowTask, options: DecodeOptions, window: Window) -> WindowResult:

@@ -44,6 +44,7 @@ from shared.cgroup import usable_cores
 from shared.engine import Engine, EngineInfo
 from shared.errors import EngineError, InvalidInput
 from shared.gpu.device import Device, choose_device
+from shared.models.digests import sha256_of
 from shared.models.store import ModelStore
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class Recogniser:
                 ("languages", list(self._languages)),
                 ("window_s", facts.window_s),
                 ("n_mels", self._model.n_mels),
+                ("digest", sha256_of(facts.folder / "model.bin")),
                 ("can_translate", self._model.is_multilingual and facts.can_translate),
             ),
         )

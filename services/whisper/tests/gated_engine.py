@@ -24,6 +24,7 @@ class GatedEngine:
             "window_s": self._window_s,
             "n_mels": 80,
             "can_translate": True,
+            "digest": "none",
         }
         return EngineInfo("gated", "cpu", details=tuple(facts.items()))
 

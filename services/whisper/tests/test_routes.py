@@ -216,7 +216,9 @@ async def test_english_only_model_does_not_translate(tmp_path, one_sentence):
 
 
 async def test_real_processes_answer_and_stream(scripted_model, two_sentences):
-    settings = WhisperSettings(model=str(scripted_model), device="cpu", max_new_tokens=60)
+    settings = WhisperSettings(
+        model=str(scripted_model), device="cpu", max_new_tokens=60, cache_memory_bytes=0
+    )
     app = build(settings)
     async with running_server(app) as url, httpx.AsyncClient(base_url=url) as client:
         for host in app.state.spec.hosts:

@@ -12,6 +12,7 @@ from services.whisper.engines.listener import Listener
 from services.whisper.settings import WhisperSettings
 from services.whisper.tests import voice
 from services.whisper.tests.gated_engine import GatedEngine
+from services.whisper.tests.waiting import until
 from shared.testing import running_server
 
 PATH = "/v1/audio/transcriptions"
@@ -40,13 +41,6 @@ def post(client, audio, name, **fields):
     return client.post(
         PATH, files={"file": ("a.wav", audio)}, data={"prompt": name, **fields}, headers=request_id
     )
-
-
-async def until(condition):
-    """Wait for a condition, one turn of the loop after the other."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - the engine's thread cannot set an event here
-            await asyncio.sleep(0)
 
 
 async def test_short_clip_overtakes_a_long_recording(long_audio, one_sentence):
