@@ -9,8 +9,6 @@ from services.whisper.tasks import TokenScore, WindowResult
 from services.whisper.windows import Window
 
 FRAMES_PER_S = 100
-MAX_OUTSIDE_SPEECH = 0.7
-"""A word of which more lies outside every stretch of speech was invented."""
 
 
 @dataclass(frozen=True)

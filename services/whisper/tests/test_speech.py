@@ -58,6 +58,20 @@ def test_noise_is_not_speech(listener):
     assert spans_by_pieces(listener, noise, 100, SpeechRules()) == []
 
 
+def test_music_is_not_speech(listener):
+    times = np.arange(8_000) / 16_000  # half a second
+    chords_hz = [(262, 330, 392), (349, 440, 523), (392, 494, 587), (262, 330, 392)] * 5
+    music = np.concatenate(
+        [
+            sum(np.sin(2 * np.pi * note * k * times) / k for note in chord for k in (1, 2, 3))
+            * np.exp(-3 * times)
+            for chord in chords_hz
+        ]
+    ).astype(np.float32)
+
+    assert spans_by_pieces(listener, 0.1 * music, 100, SpeechRules()) == []
+
+
 def frames(*runs):
     """Probabilities: (value, count) runs."""
     return [value for value, count in runs for _ in range(count)]
