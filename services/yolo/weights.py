@@ -41,6 +41,7 @@ class Weights:
     licence: str = ""
     demo: bool = False
     manifest: dict[str, Any] = field(default_factory=dict)
+    checkpoint: Path | None = None  # that ``path``, an export, was made from; for GPUs
 
     @property
     def samples(self) -> list[Path]:
@@ -65,7 +66,11 @@ def find_weights(model: InstalledModel) -> Weights:
     if "sha256" in manifest and _digest(path) != manifest["sha256"].lower():
         raise ModelMissing(f"{path} is not the file that {MANIFEST} names: its sha256 differs")
     licence = model.entry.licence if model.entry else str(manifest.get("licence", ""))
-    return Weights(model.name, path, licence, model.demo, manifest)
+    checkpoint = path.with_suffix(".pt")
+    is_export = path.suffix == ".onnx" and checkpoint.is_file()
+    return Weights(
+        model.name, path, licence, model.demo, manifest, checkpoint if is_export else None
+    )
 
 
 def check_content(path: Path) -> None:
@@ -93,6 +98,7 @@ def _weights_path(model: InstalledModel, manifest: dict[str, Any]) -> Path:
         return model.path
     if model.entry is not None:
         listed = [model.path / file.path for file in model.entry.files]
+        listed += [path.with_suffix(".onnx") for path in listed if path.suffix == ".pt"]
     elif "weights" in manifest:
         listed = [model.path / Path(manifest["weights"]).name]
     else:

@@ -1,7 +1,7 @@
 """Choose what runs a model: by its kind of file, by the settings, else by measuring."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from services.yolo.letterbox import Pixels, crop_centre, fit
 from services.yolo.sample import sample_canvas
 from services.yolo.weights import Weights
 from shared.errors import ModelMissing
-from shared.gpu.device import Device, choose_device
+from shared.gpu.device import Device, choose_device, list_gpus
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ def open_model(weights: Weights, options: EngineOptions) -> tuple[Forward, Devic
         ModelMissing: the file cannot be loaded, or not by the runtime asked for.
         DeviceUnavailable: the device asked for cannot be used.
     """
+    if weights.checkpoint is not None and _wants_torch(options):
+        weights = replace(weights, path=weights.checkpoint)
     if not weights.is_onnx:
         return _open_checkpoint(weights, options)
     if options.engine == "torch":
@@ -64,6 +66,13 @@ def open_model(weights: Weights, options: EngineOptions) -> tuple[Forward, Devic
 
         return OpenVinoModel(weights, original, options.threads, exact=options.exact), device
     return _fastest(original, weights, options), device
+
+
+def _wants_torch(options: EngineOptions) -> bool:
+    """Whether a checkpoint serves better than its export: on a GPU, which torch brings with it."""
+    if options.engine == "auto":
+        return options.device != "cpu" and bool(list_gpus())
+    return options.engine == "torch"
 
 
 def _open_checkpoint(weights: Weights, options: EngineOptions) -> tuple[Forward, Device]:

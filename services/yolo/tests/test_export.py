@@ -29,6 +29,8 @@ def test_export_takes_any_batch_and_shape_and_is_preferred(engine_of, tmp_path):
     engine, info = engine_of("mine", engine="onnxruntime", device="cpu")
     engine.warm_up()
     assert dict(info.details)["runtime"] == "onnxruntime"
+    _, in_torch = engine_of("mine", engine="torch", device="cpu")
+    assert dict(in_torch.details)["runtime"] == "torch"
     assert ModelFacts.of(info).fixed_shape is None
     assert len(ModelFacts.of(info).classes) == 80
 

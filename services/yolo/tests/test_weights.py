@@ -6,6 +6,7 @@ import pytest
 from services.yolo.tests.grid_model import save_grid_model
 from services.yolo.weights import find_weights
 from shared.errors import ModelMissing
+from shared.models.catalog import ModelEntry, ModelFile
 from shared.models.store import InstalledModel
 
 
@@ -30,7 +31,20 @@ def test_folder_with_one_weights_file_needs_no_manifest(checkpoint):
 def test_export_is_preferred_to_the_checkpoint_beside_it(checkpoint):
     save_grid_model(checkpoint / "best.onnx")
 
-    assert find_weights(InstalledModel("parts", checkpoint)).path.name == "best.onnx"
+    weights = find_weights(InstalledModel("parts", checkpoint))
+
+    assert weights.path.name == "best.onnx"
+    assert weights.checkpoint == checkpoint / "best.pt"
+
+
+def test_export_beside_a_model_of_the_catalogue_is_found(checkpoint):
+    save_grid_model(checkpoint / "best.onnx")
+    entry = ModelEntry("parts", "1", "AGPL-3.0", (ModelFile("best.pt"),))
+
+    weights = find_weights(InstalledModel("parts", checkpoint, entry))
+
+    assert weights.path.name == "best.onnx"
+    assert weights.licence == "AGPL-3.0"
 
 
 def test_manifest_names_the_file_and_its_licence(checkpoint):
