@@ -17,6 +17,7 @@ from shared.models.bundle import export_bundle, import_bundle
 from shared.models.catalog import CatalogError
 from shared.models.download import FetchError, Unreachable, make_client
 from shared.models.fetch import Fetcher, FileState, Model, find_models
+from shared.models.prepare import prepare
 
 SERVICES_DIR = Path(__file__).resolve().parents[2] / "services"
 REPORT_EVERY_S = 1.0
@@ -125,8 +126,10 @@ def _fetch(models: Sequence[Model], models_dir: Path, environ: Mapping[str, str]
             try:
                 if host in dead_hosts:
                     raise Unreachable(f"{host} cannot be reached")
-                fetcher.fetch(model)
+                fetched = fetcher.fetch(model)
                 _say(f"{model.id} is installed")
+                if fetched and (told := prepare(model)) is not None:
+                    _say(told)
             except FetchError as error:
                 if isinstance(error, Unreachable):
                     dead_hosts.add(host)

@@ -49,6 +49,7 @@ class ModelEntry:
     source: str = ""  # address that file paths are appended to; empty for a demo model
     folder: str | None = None  # of a demo model, relative to the service's folder
     package: str | None = None  # Python package that carries the files, in ``folder``
+    prepare: str | None = None  # module run on each file once it is fetched: an export, say
     options: dict[str, Any] = field(default_factory=dict)  # what the engine must know
 
     @property
