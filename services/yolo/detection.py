@@ -15,7 +15,7 @@ from services.yolo.found import Found
 from services.yolo.letterbox import Letterbox, Pixels, crop_centre, fit_for
 from services.yolo.plan import Plan
 from services.yolo.schemas import ImageSize, PictureResult
-from services.yolo.tiling import Tile, join, tiles_of, to_picture
+from services.yolo.tiling import Tile, count_tiles, join, tiles_of, to_picture
 from shared.batching import ItemTrace, Priority
 from shared.context import request_context
 from shared.errors import FieldFault, GantryError, InvalidInput
@@ -176,14 +176,15 @@ def _joined(parts: Sequence[Found], prepared: Prepared, chosen: Plan) -> Found:
 def _tiles(chosen: Plan, width: int, height: int, limit: int) -> list[Tile]:
     if chosen.tile_px is None:
         return [Tile(0, 0, width, height)]
-    tiles = tiles_of(width, height, tile_px=chosen.tile_px, overlap_share=chosen.tile_overlap)
-    if len(tiles) > limit:
+    size, share = chosen.tile_px, chosen.tile_overlap
+    count = count_tiles(width, height, tile_px=size, overlap_share=share)
+    if count > limit:  # before any is made: there could be millions
         message = (
-            f"a picture of {width} x {height} pixels would need {len(tiles)} tiles; "
+            f"a picture of {width} x {height} pixels would need {count} tiles; "
             f"the limit is {limit}: raise tile_size or lower tile_overlap"
         )
         raise InvalidInput(message, faults=[FieldFault("tile_size", message)])
-    return tiles
+    return tiles_of(width, height, tile_px=size, overlap_share=share)
 
 
 def _fit(

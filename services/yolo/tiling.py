@@ -61,20 +61,31 @@ def tiles_of(width_px: int, height_px: int, *, tile_px: int, overlap_share: floa
     whole = Tile(0, 0, width_px, height_px)
     if max(width_px, height_px) <= tile_px:
         return [whole]
-    step = max(1, int(tile_px * (1 - overlap_share)))
     return [whole] + [
         Tile(left, top, min(tile_px, width_px), min(tile_px, height_px))
-        for top in _starts(height_px, tile_px, step)
-        for left in _starts(width_px, tile_px, step)
+        for top in _starts(height_px, tile_px, overlap_share)
+        for left in _starts(width_px, tile_px, overlap_share)
     ]
 
 
-def _starts(length_px: int, tile_px: int, step_px: int) -> list[int]:
+def count_tiles(width_px: int, height_px: int, *, tile_px: int, overlap_share: float) -> int:
+    """How many parts ``tiles_of`` would give, without making them."""
+    if max(width_px, height_px) <= tile_px:
+        return 1
+    across = _count(width_px, tile_px, overlap_share)
+    return 1 + across * _count(height_px, tile_px, overlap_share)
+
+
+def _starts(length_px: int, tile_px: int, overlap_share: float) -> list[int]:
     """Where tiles begin along one side: evenly spaced, from edge to edge."""
-    if length_px <= tile_px:
-        return [0]
-    count = -(-(length_px - tile_px) // step_px) + 1
-    return [round(n * (length_px - tile_px) / (count - 1)) for n in range(count)]
+    count = _count(length_px, tile_px, overlap_share)
+    return [round(n * (length_px - tile_px) / max(1, count - 1)) for n in range(count)]
+
+
+def _count(length_px: int, tile_px: int, overlap_share: float) -> int:
+    """Tiles along one side."""
+    step_px = max(1, int(tile_px * (1 - overlap_share)))
+    return -(-max(0, length_px - tile_px) // step_px) + 1
 
 
 def to_picture(found: Found, placed: Letterbox, tile: Tile, *, clip_polygons: bool = True) -> Found:

@@ -3,7 +3,7 @@ import pytest
 
 from services.yolo.found import Found
 from services.yolo.letterbox import fit
-from services.yolo.tiling import Tile, join, tiles_of, to_picture
+from services.yolo.tiling import Tile, count_tiles, join, tiles_of, to_picture
 
 WHOLE = Tile(0, 0, 200, 100)
 LEFT, RIGHT = Tile(0, 0, 120, 100), Tile(80, 0, 120, 100)
@@ -39,7 +39,14 @@ def test_tiles_cover_the_picture_and_overlap(size):
     starts = sorted({tile.left for tile in tiles})
     assert whole == Tile(0, 0, width, height)
     assert covered.min() >= 1
+    assert len(tiles) + 1 == count_tiles(width, height, tile_px=640, overlap_share=0.25)
     assert all(later - earlier <= 480 for earlier, later in zip(starts, starts[1:], strict=False))
+
+
+def test_tiles_of_an_absurd_request_are_counted_without_being_made():
+    # Steps of 6 px over 99 999 936 px, the first tile, and the whole picture.
+    parts = count_tiles(100_000_000, 1, tile_px=64, overlap_share=0.9)
+    assert parts == 16_666_656 + 1 + 1
 
 
 def test_thing_in_the_overlap_is_reported_once():
