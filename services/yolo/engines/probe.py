@@ -21,7 +21,7 @@ Clock = Callable[[], float]
 
 ROUNDS = 5
 BATCH_SIZES = (2, 4, 8, 16, 32)
-WORTHWHILE = 0.9
+WORTHWHILE = 0.8
 """A larger batch is taken when it costs less than this share a picture of the one before."""
 SCORE_TOLERANCE = 0.05  # largest difference of a score
 BOX_TOLERANCE = 0.02  # of a coordinate, as a share of the canvas' long side

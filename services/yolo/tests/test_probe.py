@@ -68,7 +68,7 @@ def test_slow_first_pass_does_not_decide(clock):
     ("cost_s", "size"),
     [
         (lambda count: 0.02 * count, 1),  # a CPU that is busy with one
-        (lambda count: 0.01 + 0.001 * count, 32),  # a device that is idle with one
+        (lambda count: 0.01 + 0.001 * count, 16),  # a device that is idle with one
         (lambda count: 0.01 + max(0.001, 0.003 * (count - 4)), 4),
     ],
 )
