@@ -56,7 +56,8 @@ def choose_recognisers(
     found = {code: next((r for r in by_rank if code in r.languages), None) for code in codes}
     warnings = [_missing(code, offered[code]) for code, each in found.items() if each is None]
     warnings += [
-        f"{each.name} is a small demo model: expect errors; install {offered[code]} for real use"
+        f"{each.name} is a small demo model: expect errors, and install {offered[code]} "
+        f"for real use: `make models MODEL=ocr/{offered[code]}`"
         for code, each in found.items()
         if each is not None and each.demo
     ]

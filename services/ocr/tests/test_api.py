@@ -141,12 +141,14 @@ class Spans(HTMLParser):
             self.words.append(data)
 
 
-async def test_korean_without_a_korean_recogniser_is_said(client):
+async def test_korean_by_the_demo_model_names_the_real_one_and_its_command(client):
     response = await ask(client, as_png(draw_page([((40, 60), "HRC 58")])), languages="ko,en")
 
     answer = response.json()
     assert answer["pages"][0]["text"] == "HRC 58"
-    assert any("korean-pp-ocrv5-mobile" in warning for warning in answer["warnings"])
+    (warning,) = answer["warnings"]
+    assert "demo-ocr-ko is a small demo model" in warning
+    assert "make models MODEL=ocr/korean-pp-ocrv5-mobile" in warning
 
 
 @pytest.mark.parametrize(

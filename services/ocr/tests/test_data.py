@@ -28,6 +28,28 @@ async def test_pictures_are_read_nearly_word_for_word(client, test_data, name, m
     assert character_error_rate(" ".join(truth), got) <= most, got
 
 
+async def test_korean_is_read_by_the_demo_model_and_said_to_be(client, test_data):
+    truth = json.loads((test_data / "ocr" / "truth.json").read_text())["korean_headline.jpg"]
+    content = (test_data / "ocr" / "korean_headline.jpg").read_bytes()
+
+    response = await ask(client, content, languages="ko,en")
+
+    answer = response.json()
+    assert answer["model"] == "demo-ocr-ko"
+    assert character_error_rate(truth["lines"][0], answer["pages"][0]["text"]) <= 0.2
+    assert "demo" in answer["warnings"][0]
+
+
+async def test_english_stays_right_when_korean_is_asked_for_too(client, test_data):
+    truth = json.loads((test_data / "ocr" / "truth.json").read_text())["en_who_poster.png"]
+    content = (test_data / "ocr" / "en_who_poster.png").read_bytes()
+
+    response = await ask(client, content, languages="ko,en")
+
+    got = response.json()["pages"][0]["text"]
+    assert character_error_rate(" ".join(truth["lines"]), got) <= 0.02, got
+
+
 async def test_black_picture_holds_no_text(client, test_data):
     response = await ask(client, (test_data / "ocr" / "blank_black.jpg").read_bytes())
 
