@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from services.ocr.readings import FloatArray, Reading
 
 FOREIGN_PENALTY = 0.3
-"""Taken off the score in full when all characters are of scripts that nobody asked for."""
+"""Taken off the score in full when all letters are of scripts that nobody asked for."""
+SIGNS_PENALTY = 0.3
+"""Taken off the score of signs alone: that is how a recogniser sees letters it does not know."""
 
 _SCRIPTS = {
     "ko": {"HANGUL"},
@@ -44,6 +46,8 @@ def _score(reading: Reading, scripts: set[str]) -> float:
     letters = [each for each in reading.text if each.isalpha()]
     foreign = sum(_script(each) not in scripts for each in letters)
     penalty = FOREIGN_PENALTY * foreign / len(letters) if letters else 0.0
+    if not any(each.isalnum() for each in reading.text):
+        penalty = SIGNS_PENALTY
     return (reading.confidence if reading.text.strip() else 0.0) - penalty
 
 

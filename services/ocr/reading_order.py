@@ -1,8 +1,9 @@
 """Order lines of text as a person reads them: down each column, then the next column.
 
-The page is first turned upright by the slope of its long lines. Rows of lines are then gathered
-into bands; bands that leave the same gap free are one set of columns when both sides hold running
-text. Cells of a table, a price beside an article, stay in their row.
+Lines that run up or down the page are ordered apart, after those of its main direction. The lines
+of one direction are first turned upright by the slope of the long ones. Rows of lines are then
+gathered into bands; bands that leave the same gap free are one set of columns when both sides hold
+running text. Cells of a table, a price beside an article, stay in their row.
 """
 
 import math
@@ -55,11 +56,33 @@ def reading_order(polygons: Sequence[FloatArray]) -> list[Block]:
     Returns:
         Blocks in reading order; each index of ``polygons`` occurs once.
     """
-    if not len(polygons):
-        return []
-    boxes = _upright_boxes(np.asarray(polygons, np.float64))
-    typical_px = float(np.median(np.minimum(boxes.height, boxes.right - boxes.left)))
-    return _order(boxes, list(range(len(polygons))), max(typical_px, 1.0))
+    blocks: list[Block] = []
+    for quarter, lines in _by_direction(polygons):
+        boxes = _upright_boxes([_turned(polygons[line], -90.0 * quarter) for line in lines])
+        typical_px = float(np.median(np.minimum(boxes.height, boxes.right - boxes.left)))
+        for block in _order(boxes, list(range(len(lines))), max(typical_px, 1.0)):
+            rows = (tuple(lines[index] for index in row) for row in block.rows)
+            blocks.append(Block(tuple(rows)))
+    return blocks
+
+
+def _by_direction(polygons: Sequence[FloatArray]) -> list[tuple[int, list[int]]]:
+    """Lines by the quarter turn (0 to 3, clockwise) they run in, the most text first."""
+    groups: dict[int, list[int]] = {}
+    lengths: dict[int, float] = {}
+    for line, polygon in enumerate(polygons):
+        quarter = round(angle_deg(polygon) / 90) % 4
+        groups.setdefault(quarter, []).append(line)
+        length = float(np.linalg.norm(polygon[1] - polygon[0]))
+        lengths[quarter] = lengths.get(quarter, 0.0) + length
+    return sorted(groups.items(), key=lambda each: -lengths[each[0]])
+
+
+def _turned(polygon: FloatArray, degrees: float) -> FloatArray:
+    """A polygon turned clockwise about the origin."""
+    turn = math.radians(degrees)
+    matrix = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    return np.asarray(polygon @ matrix.T, np.float32)
 
 
 def page_slope_deg(polygons: Sequence[FloatArray]) -> float:
@@ -80,10 +103,9 @@ def page_slope_deg(polygons: Sequence[FloatArray]) -> float:
     raise AssertionError("the weighted median lies within the list")
 
 
-def _upright_boxes(polygons: NDArray[np.float64]) -> _Boxes:
-    turn = math.radians(-page_slope_deg([each.astype(np.float32) for each in polygons]))
-    matrix = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    upright = polygons @ matrix.T  # (n, 4, 2)
+def _upright_boxes(polygons: Sequence[FloatArray]) -> _Boxes:
+    slope = page_slope_deg(polygons)
+    upright = np.array([_turned(each, -slope) for each in polygons], np.float64)  # (n, 4, 2)
     (left, top), (right, bottom) = upright.min(axis=1).T, upright.max(axis=1).T
     return _Boxes(left, top, right, bottom)
 

@@ -33,5 +33,11 @@ def test_digits_and_signs_are_of_no_script():
     assert chosen({"en"}, candidate("a", "±0.05", 0.9), candidate("b", "0.05", 0.8)) == "a"
 
 
+def test_signs_alone_lose_to_letters_that_are_nearly_as_sure():
+    signs, korean = candidate("latin", "，，", 0.84), candidate("korean", "수입자, 주소", 0.8)
+
+    assert chosen({"en", "ko"}, signs, korean) == "korean"
+
+
 def test_empty_text_never_wins_over_text():
     assert chosen({"en"}, candidate("a", " ", 0.99), candidate("b", "x", 0.3)) == "b"

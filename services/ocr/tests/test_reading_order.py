@@ -72,6 +72,19 @@ def test_skew_does_not_change_the_order_of_columns(slope):
     assert order(polygons) == [list(range(8)), list(range(8, 16))]
 
 
+def test_lines_up_the_side_come_after_the_page():
+    left, right = (np.roll(box(x, 0, 30, 200), 1, axis=0) for x in (400, 500))
+
+    assert order([right, left, *column(0, 0, 3)]) == [[2, 3, 4], [1, 0]]
+
+
+def test_page_on_its_side_is_read_in_its_own_direction():
+    upright = [*column(0, 0, 3), *column(340, 0, 3)]
+    on_its_side = [each @ np.array([[0, 1], [-1, 0]], np.float32) for each in upright]
+
+    assert order(on_its_side) == order(upright) == [[0, 1, 2], [3, 4, 5]]
+
+
 def test_slope_of_a_page_ignores_lines_that_run_up_the_side():
     upward = np.roll(box(700, 0, 30, 3000), 1, axis=0)
     polygons = [*(box(0, 40 * line, 300, 30, 0.1) for line in range(3)), upward]
