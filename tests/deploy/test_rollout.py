@@ -92,6 +92,14 @@ def test_new_service_folder_is_served_through_the_gateway_without_other_edits(ur
     assert "/v1/fifth" in httpx.get(f"{url}/openapi.json").json()["paths"]
 
 
+def test_requests_wait_for_a_killed_service_that_returns_by_itself(running, url):
+    os.kill(running.pid_of_unit("services.fifth"), signal.SIGKILL)
+
+    answers = [say(url, "world") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+
+
 def test_scaling_up_and_down_loses_no_request(running, url):
     with Traffic(url) as traffic:
         done(running, "scale", "fifth=3")
@@ -195,6 +203,7 @@ def test_killed_gateway_returns_and_knows_the_replicas_of_now(running, url):
     done(running, "roll", "fifth", "--set", "WORD=salut")
 
     os.kill(running.pid_of_unit("gateway"), signal.SIGKILL)
+    running.read_until("gateway ended: killed by SIGKILL")
     running.read_until("gateway is ready")
 
     assert say(url, "world").json() == {"text": "salut world"}
