@@ -209,7 +209,9 @@ async def test_client_that_leaves_stops_the_work():
     async with running_server(app) as url, httpx.AsyncClient() as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.post(
-                url + "/v1/hang", timeout=0.01, headers={"X-Request-Timeout-Ms": "60000"}
+                url + "/v1/hang",
+                timeout=httpx.Timeout(30, read=0.01),
+                headers={"X-Request-Timeout-Ms": "60000"},
             )
         while 'status="499"' not in (await client.get(url + "/metrics")).text:  # noqa: ASYNC110
             await asyncio.sleep(0)
