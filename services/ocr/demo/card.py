@@ -38,6 +38,7 @@ def write_card(
         "training": {
             "device": properties["training_device"],
             "minutes": int(properties["training_minutes"]),
+            "wall_minutes": int(properties["training_wall_minutes"]),
             "lines": int(properties["training_lines"]),
         },
         "held_out_character_error": {key: round(value, 4) for key, value in held_out.items()},
@@ -69,8 +70,8 @@ full recogniser where you can.
 - **Data**: synthetic data only: {training["lines"]:,} lines rendered on the fly in about 60 free
   fonts of Debian, much of the Korean random syllables, with tight and loose crops, blur, noise,
   tilt, inversion and JPEG.
-- **Training**: {training["minutes"]} minutes of wall time on {training["device"]},
-  by `python -m services.ocr.demo.train`.
+- **Training**: {training["minutes"]} minutes of processor time ({training["wall_minutes"]} of wall
+  time) on {training["device"]}, by `python -m services.ocr.demo.train`.
 - **Licence**: {card["licence"]}, like Gantry's code. No photograph, no third party's weights.
 - **sha256**: `{card["sha256"]}`
 
@@ -84,7 +85,8 @@ Fonts: {", ".join(HELD_OUT)}.
 ## Character error on photographs, white space not counted
 {_photograph_table(card["photograph_character_error"])}
 
-The same crops of RapidOCR's detector for both. The pictures are not part of this repository; these
+The same crops of RapidOCR's detector for both, each true line against what was read of it, whatever
+the order. The pictures are not part of this repository; these
 few say little about pictures in general.
 
 ## What it cannot do

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from rapidfuzz.distance import Levenshtein
 
 from services.ocr.demo.accuracy import character_error_rate
 from services.ocr.demo.reader import Picture, Reader
@@ -22,6 +23,7 @@ PICTURES = (
     "en_paragraph.jpg",
     "en_who_poster.png",
 )
+_MOST_PIECES = 6  # a detector may cut a line at its spaces
 _PADDLE_NAME = "korean_PP-OCRv3_mobile_rec"  # the registered name nearest to the v2.0 model
 _PADDLE_FOLDER = Path("ocr_models/rec_korean_mobile_v2.0")
 
@@ -29,8 +31,9 @@ _PADDLE_FOLDER = Path("ocr_models/rec_korean_mobile_v2.0")
 def compare(data: Path, reader: Reader) -> dict[str, dict[str, float | str]]:
     """Character error of each picture by recogniser, white space not counted.
 
-    Lines come from RapidOCR's bundled detector, in its reading order. Where PaddlePaddle is not
-    installed, its recogniser is reported as "not run".
+    Lines come from RapidOCR's bundled detector. Each true line is compared with what was read of
+    it, wherever that stands: this measures reading, not the order of lines, and text that is not
+    there is not counted. Where PaddlePaddle is not installed, its recogniser is "not run".
     """
     truth = json.loads((data / "ocr/truth.json").read_text(encoding="utf-8"))
     recognisers: dict[str, Callable[[list[Picture]], list[str]] | None] = {
@@ -40,7 +43,7 @@ def compare(data: Path, reader: Reader) -> dict[str, dict[str, float | str]]:
     figures: dict[str, dict[str, float | str]] = {}
     for name in PICTURES:
         crops = _lines(data / "ocr" / name)
-        wanted = "".join("".join(truth[name]["lines"]).split())
+        wanted = truth[name]["lines"]
         figures[name] = {
             who: "not run" if read is None else _error(wanted, read(crops))
             for who, read in recognisers.items()
@@ -48,8 +51,23 @@ def compare(data: Path, reader: Reader) -> dict[str, dict[str, float | str]]:
     return figures
 
 
-def _error(wanted: str, lines: list[str]) -> float:
-    return character_error_rate([(wanted, "".join("".join(lines).split()))])
+def _error(wanted: list[str], lines: list[str]) -> float:
+    return character_error_rate(best_pairs(wanted, lines))
+
+
+def best_pairs(wanted: list[str], lines: list[str]) -> list[tuple[str, str]]:
+    """Each true line with the nearest reading: nothing, or up to _MOST_PIECES lines in a row."""
+    pieces = ["".join(line.split()) for line in lines]
+    readings = {
+        "".join(pieces[start : start + count])
+        for start in range(len(pieces))
+        for count in range(1, _MOST_PIECES + 1)
+    }
+    truths = ["".join(line.split()) for line in wanted]
+    return [
+        (truth, min({"", *readings}, key=lambda reading: Levenshtein.distance(truth, reading)))
+        for truth in truths
+    ]
 
 
 def _lines(path: Path) -> list[Picture]:

@@ -1,9 +1,9 @@
 """Trains `demo-ocr-ko` from nothing on rendered text: `python -m services.ocr.demo.train`.
 
-The learning rate follows the training time used, so that any `--minutes` ends with a finished
-model; a checkpoint is written every few minutes and `--resume` goes on from it with the same
-batches that would have followed. On a CPU with bfloat16 matrix units the forward pass uses them.
-`--export` writes the ONNX file.
+`--minutes` counts processor time on a CPU, which others may share, and wall time on a GPU. The
+learning rate follows the time used, so that any number of minutes ends with a finished model. A
+checkpoint is written every few minutes; `--resume` goes on from it with the batches that would have
+followed. A CPU with bfloat16 matrix units uses them; more than one thread only helps an idle one.
 """
 
 import argparse
@@ -31,9 +31,8 @@ log = logging.getLogger(__name__)
 _PEAK_LEARNING_RATE = 2e-3
 _WARM_UP = 0.03  # of the training time
 _AVERAGE_DECAY = 0.998  # of the averaged weights that are exported
-_CENTER_WEIGHT = (
-    0.5  # of the loss at known character middles; it spares CTC the search for the alignment
-)
+# Weight of the loss at known character middles, which spares CTC the search for the alignment.
+_CENTER_WEIGHT = 0.5
 _LOG_EVERY = 100
 _CHECK_LINES = 150
 
@@ -67,6 +66,7 @@ class Training:
         self.batches_done = 0
         self.lines_done = 0
         self.seconds_done = 0.0
+        self.wall_seconds_done = 0.0
 
     def save(self) -> None:
         """Write the checkpoint; a crash while writing leaves the old one."""
@@ -77,6 +77,7 @@ class Training:
             "batches_done": self.batches_done,
             "lines_done": self.lines_done,
             "seconds_done": self.seconds_done,
+            "wall_seconds_done": self.wall_seconds_done,
             "device_name": device_name(self.device),
             "options": {key: str(value) for key, value in asdict(self.options).items()},
         }
@@ -93,6 +94,12 @@ class Training:
         self.batches_done = state["batches_done"]
         self.lines_done = state["lines_done"]
         self.seconds_done = state["seconds_done"]
+        self.wall_seconds_done = state["wall_seconds_done"]
+
+
+def clock_s(device: torch.device) -> float:
+    """Time that counts as training: this process's own on a CPU, which may be shared, else wall."""
+    return time.process_time() if device.type == "cpu" else time.monotonic()
 
 
 def device_name(device: torch.device) -> str:
@@ -119,13 +126,15 @@ def train(options: Options) -> Training:
     )
     check_set = evaluation_lines(0, _CHECK_LINES, held_out_fonts(), strength=0.5)
     budget_s = options.minutes * 60
-    before_s = training.seconds_done
-    started = saved = time.monotonic()
+    last_s, last_wall_s = clock_s(training.device), time.monotonic()
+    saved = last_wall_s
     losses: list[float] = []
     for batch in loader:
         losses.append(_step(training, batch, training.seconds_done / budget_s))
-        now = time.monotonic()
-        training.seconds_done = before_s + now - started
+        now_s, now = clock_s(training.device), time.monotonic()
+        training.seconds_done += now_s - last_s
+        training.wall_seconds_done += now - last_wall_s
+        last_s, last_wall_s = now_s, now
         if training.batches_done % _LOG_EVERY == 0:
             _report(training, losses)
             losses.clear()
@@ -226,9 +235,7 @@ def _parse() -> Options:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--minutes", type=float, default=60, help="training time, resumed time included"
-    )
+    parser.add_argument("--minutes", type=float, default=60, help="training time, see above")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network")

@@ -41,6 +41,7 @@ def write_card(
         "training": {
             "device": properties["training_device"],
             "minutes": int(properties["training_minutes"]),
+            "wall_minutes": int(properties["training_wall_minutes"]),
             "pictures": int(properties["training_pictures"]),
         },
         "held_out_average_precision_50": {key: round(value, 3) for key, value in held_out.items()},
@@ -74,8 +75,9 @@ where no model hub can be reached. It is a demonstration, trained on drawings th
 - **Data**: synthetic data only: {training["pictures"]:,} windows of sheets drawn by a program
   (`services/yolo/demo/page.py`): views, dimensions, frames of every characteristic of ISO 1101,
   title blocks, tables and notes in Korean and English; tilt, blur, noise, JPEG, inversion.
-- **Training**: from random weights, {training["minutes"]} minutes of wall time on
-  {training["device"]}, by `python -m services.yolo.demo.train`.
+- **Training**: from random weights, {training["minutes"]} minutes of processor time
+  ({training["wall_minutes"]} of wall time) on {training["device"]},
+  by `python -m services.yolo.demo.train`.
 - **Licence**: {card["licence"]}, because architecture and export are Ultralytics'.
 - **sha256**: `{card["sha256"]}`
 

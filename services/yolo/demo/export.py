@@ -53,7 +53,8 @@ def export(checkpoint: Path, folder: Path) -> Path:
     for key, value in (
         ("description", f"Gantry {MODEL_NAME}: a YOLO11n trained on synthetic drawings"),
         ("training_minutes", f"{state['seconds_done'] / 60:.0f}"),
-        ("training_pictures", str(state["batches_done"] * int(state["options"]["batch_size"]))),
+        ("training_wall_minutes", f"{state['wall_seconds_done'] / 60:.0f}"),
+        ("training_pictures", str(state["pictures_done"])),
         ("training_device", state["device_name"]),
     ):
         _set_property(graph, key, value)

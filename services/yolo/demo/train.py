@@ -4,9 +4,12 @@ A YOLO11n from nothing, no pretrained weights.
 
 Ultralytics gives network and loss. Its trainer is not used: it wants files and epochs, and on a CPU
 it computes in float32; here every batch is drawn anew, and bfloat16 matrix units make training
-several times faster. The learning rate follows the training time used, so that any `--minutes` ends
-with a finished model. A checkpoint is written every few minutes; `--resume` goes on from it with
-the batches that would have followed.
+several times faster.
+
+`--minutes` counts processor time on a CPU, which others may share, and wall time on a GPU. The
+learning rate follows the time used, so that any number of minutes ends with a finished model. A
+checkpoint is written every few minutes; `--resume` goes on from it with the batches that would have
+followed.
 """
 
 import argparse
@@ -84,7 +87,9 @@ class Training:
         self.average = copy.deepcopy(self.model).eval()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=0.01)
         self.batches_done = 0
+        self.pictures_done = 0
         self.seconds_done = 0.0
+        self.wall_seconds_done = 0.0
 
     def save(self) -> None:
         """Write the checkpoint; a crash while writing leaves the old one."""
@@ -93,7 +98,9 @@ class Training:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "batches_done": self.batches_done,
+            "pictures_done": self.pictures_done,
             "seconds_done": self.seconds_done,
+            "wall_seconds_done": self.wall_seconds_done,
             "device_name": device_name(self.device),
             "options": {key: str(value) for key, value in asdict(self.options).items()},
         }
@@ -108,7 +115,14 @@ class Training:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.batches_done = state["batches_done"]
+        self.pictures_done = state["pictures_done"]
         self.seconds_done = state["seconds_done"]
+        self.wall_seconds_done = state["wall_seconds_done"]
+
+
+def clock_s(device: torch.device) -> float:
+    """Time that counts as training: this process's own on a CPU, which may be shared, else wall."""
+    return time.process_time() if device.type == "cpu" else time.monotonic()
 
 
 def device_name(device: torch.device) -> str:
@@ -135,13 +149,16 @@ def train(options: Options) -> Training:
         multiprocessing_context="spawn" if options.workers else None,
     )
     check_set = evaluation_windows(_CHECK_WINDOWS)
-    budget_s, before_s = options.minutes * 60, training.seconds_done
-    started = saved = time.monotonic()
+    budget_s = options.minutes * 60
+    last_s, last_wall_s = clock_s(training.device), time.monotonic()
+    saved = last_wall_s
     losses: list[Tensor] = []
     for batch in loader:
         losses.append(_step(training, batch, training.seconds_done / budget_s))
-        now = time.monotonic()
-        training.seconds_done = before_s + now - started
+        now_s, now = clock_s(training.device), time.monotonic()
+        training.seconds_done += now_s - last_s
+        training.wall_seconds_done += now - last_wall_s
+        last_s, last_wall_s = now_s, now
         is_over = training.seconds_done >= budget_s
         if training.batches_done % _LOG_EVERY == 0:
             _report(training, losses)
@@ -177,6 +194,7 @@ def _step(training: Training, batch: Batch, progress: float) -> Tensor:
     nn.utils.clip_grad_norm_(training.model.parameters(), 10.0)
     training.optimizer.step()
     training.batches_done += 1
+    training.pictures_done += len(pictures)
     _follow(training)
     return loss.detach().cpu() / len(pictures)
 
@@ -258,9 +276,7 @@ def _parse() -> Options:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--minutes", type=float, default=60, help="training time, resumed time included"
-    )
+    parser.add_argument("--minutes", type=float, default=60, help="training time, see above")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network")

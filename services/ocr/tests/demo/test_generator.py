@@ -11,6 +11,7 @@ from services.ocr.demo.batches import make_batch
 from services.ocr.demo.distort import distort
 from services.ocr.demo.fonts import held_out_fonts, training_fonts
 from services.ocr.demo.network import FRAME_PX
+from services.ocr.demo.photographs import best_pairs
 from services.ocr.demo.render import LINE_HEIGHT_PX, render_line
 from services.ocr.demo.text import random_line
 
@@ -108,3 +109,9 @@ def test_character_error_rate_counts_edits_over_true_characters():
 def test_character_error_rate_refuses_empty_truth():
     with pytest.raises(ValueError, match="no characters"):
         character_error_rate([("", "a")])
+
+
+def test_readings_are_found_wherever_they_stand_and_however_they_are_cut():
+    pairs = best_pairs(["재질 SM45C", "도면"], ["도면", "재질", "SM45C"])
+
+    assert pairs == [("재질SM45C", "재질SM45C"), ("도면", "도면")]
