@@ -13,15 +13,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine, Hashable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from shared.batching import BatchLimits, DynamicBatcher, Item, ItemTrace, Priority
 from shared.context import RequestContext, request_context
 from shared.engine import EngineInfo
 from shared.errors import GantryError, ModelMissing, NotReady
-from shared.lane_health import LaneHealth, RecyclePolicy
+from shared.host_policy import HostPolicy, Phase
+from shared.lane_health import LaneHealth
 from shared.lanes import Lane
 from shared.metrics import EngineMetrics
 
@@ -29,28 +28,6 @@ log = logging.getLogger(__name__)
 
 RESTART_DELAYS_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Pause before each further attempt to start an engine; the last one repeats."""
-
-
-class Phase(StrEnum):
-    """State of an engine."""
-
-    UNLOADED = "unloaded"
-    LOADING = "loading"
-    READY = "ready"
-    DEGRADED = "degraded"
-    DRAINING = "draining"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class HostPolicy:
-    """What a host does by itself."""
-
-    lanes: int = 1  # lanes that run side by side
-    idle_unload_s: float | None = None  # unload after this long without work; None: never
-    gpu_retry_s: float = 60.0  # on the CPU fallback, time between attempts to return to the GPU
-    attempts_before_fallback: int = 2  # failed starts on the GPU before the CPU is taken
-    recycle: RecyclePolicy = field(default_factory=RecyclePolicy)
 
 
 class EngineHost:
@@ -294,10 +271,8 @@ class EngineHost:
         is_first = not self._lanes
         self.info = info
         self._batcher.limit_batch_size(info.max_batch_size)
-        if info.fallback_reason is not None:
-            self.reason = info.fallback_reason
-        elif info.device != "cpu" or self.reason is None or self._cpu_prototype is None:
-            self.reason = None
+        fell_back = self._cpu_prototype is not None and info.device == "cpu"
+        self.reason = info.fallback_reason or (self.reason if fell_back else None)
         self._use(lane)
         if not is_first:
             return

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GATEWAY_MAY_IMPORT = {
-    "shared", "shared.errors", "shared.log", "shared.metrics", "shared.settings", "shared.http", "shared.request_layer",
+    "shared", "shared.errors", "shared.log", "shared.metrics", "shared.settings", "shared.http",
+    "shared.request_layer",
 }  # fmt: skip
 DEPLOY_MAY_IMPORT = {"shared", "shared.log", "shared.settings", "shared.models"}
 MODEL_LIBRARIES = {

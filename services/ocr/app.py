@@ -14,7 +14,8 @@ from services.ocr.weights import SERVICE_DIR, offered_languages
 from shared.app import PathInfo, ServiceSpec, create_app
 from shared.batching.from_settings import limits_from
 from shared.engine import Engine
-from shared.host import EngineHost, HostPolicy
+from shared.host import EngineHost
+from shared.host_policy import HostPolicy
 from shared.lane_health import RecyclePolicy
 from shared.lanes import InlineLane, Lane, ProcessLane
 from shared.media.pool import MediaPool

@@ -11,7 +11,8 @@ from shared.batching import BatchLimits, ItemTrace
 from shared.context import RequestContext, entered
 from shared.engine import EngineInfo
 from shared.errors import EngineError, FatalEngineError, ModelMissing, NotReady
-from shared.host import EngineHost, HostPolicy, Phase
+from shared.host import EngineHost
+from shared.host_policy import HostPolicy, Phase
 from shared.lane_health import RecyclePolicy
 from shared.metrics import EngineMetrics
 from tests.shared.virtual_time import simulate
