@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-PARTS = ("bench_yolo",)
+PARTS = ("bench_yolo", "bench_ocr")
 
 
 def main() -> int:

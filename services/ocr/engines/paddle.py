@@ -59,7 +59,7 @@ class PaddleDetector:
         """Load the network."""
         weights = self._options.weights().detector
         device = _device(self._options, weights)
-        with _model_folder(weights) as folder:
+        with model_folder(weights) as folder:
             self._network = TextDetection(
                 model_name=weights.registered_name,
                 model_dir=folder,
@@ -106,7 +106,7 @@ class PaddleRecogniser:
         self._weights = self._options.weights().recognisers
         device = _device(self._options, self._weights[0])
         for weights in self._weights:
-            with _model_folder(weights) as folder:
+            with model_folder(weights) as folder:
                 self._networks[weights.name] = TextRecognition(
                     model_name=weights.registered_name,
                     model_dir=folder,
@@ -195,7 +195,7 @@ def _runtime(weights: Weights, options: EngineOptions, device: Device) -> dict[s
 
 
 @contextmanager
-def _model_folder(weights: Weights) -> Iterator[str]:
+def model_folder(weights: Weights) -> Iterator[str]:
     """The network's folder as PaddleOCR wants it; a temporary one for an ONNX file alone."""
     path = weights.path
     own = path if path.is_dir() else path.parent
