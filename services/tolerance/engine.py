@@ -49,6 +49,7 @@ class ToleranceEngine:
         return EngineInfo(
             model=bundle.name,
             device=device.name,
+            device_reason=device.reason,
             demo=bundle.card["training"]["measured_rows"] == 0,
             licence=bundle.card["licence"],
             details=(("version", bundle.version),),
@@ -92,7 +93,7 @@ class ToleranceEngine:
 
     def _choose_device(self) -> Device:
         if self._device in ("auto", "cpu"):
-            return Device("cpu")
+            return Device("cpu", "a batch is done before it would have reached a GPU")
         # XGBoost itself only warns and goes on with the CPU when there is no GPU.
         return choose_device(self._device, runtime_gpus=_gpus_of_xgboost)
 

@@ -73,6 +73,7 @@ class YoloEngine:
             device=forward.device,
             compute_type=forward.compute_type,
             fallback_reason=device.fallback_reason,
+            device_reason=device.reason,
             demo=weights.demo,
             licence=weights.licence or forward.licence,
             max_batch_size=(

@@ -8,6 +8,7 @@ from typing import Any
 from services.ocr.weights import Weights, WeightSet, find_weights
 from shared.cgroup import usable_cores
 from shared.engine import EngineInfo
+from shared.gpu.device import Device
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,20 @@ class EngineOptions:
         return self.threads or usable_cores()
 
 
-def detector_info(weights: Weights, device: str, fallback_reason: str | None) -> EngineInfo:
+def detector_info(weights: Weights, device: Device) -> EngineInfo:
     """How a detector presents itself."""
     return EngineInfo(
-        weights.name, device, fallback_reason=fallback_reason, demo=weights.demo,
-        licence=weights.licence, details=(("task", "text detection"),),
-    )  # fmt: skip
+        weights.name,
+        device.name,
+        fallback_reason=device.fallback_reason,
+        device_reason=device.reason,
+        demo=weights.demo,
+        licence=weights.licence,
+        details=(("task", "text detection"),),
+    )
 
 
-def recogniser_info(
-    weights: Sequence[Weights], device: str, fallback_reason: str | None
-) -> EngineInfo:
+def recogniser_info(weights: Sequence[Weights], device: Device) -> EngineInfo:
     """How a set of recognisers presents itself; ``details`` lists each with its languages."""
     listed = [
         {
@@ -63,7 +67,11 @@ def recogniser_info(
     ]
     first = weights[0]
     return EngineInfo(
-        first.name, device, fallback_reason=fallback_reason, demo=first.demo,
+        first.name,
+        device.name,
+        fallback_reason=device.fallback_reason,
+        device_reason=device.reason,
+        demo=first.demo,
         licence=first.licence,
         details=(("task", "text recognition"), ("recognisers", listed)),
-    )  # fmt: skip
+    )

@@ -70,7 +70,7 @@ class PaddleDetector:
                 unclip_ratio=UNCLIP_RATIO,
                 **_runtime(weights, self._options, device),
             )
-        return detector_info(weights, device.name, device.fallback_reason)
+        return detector_info(weights, device)
 
     def warm_up(self) -> None:
         """Find the golden line."""
@@ -112,7 +112,7 @@ class PaddleRecogniser:
                     model_dir=folder,
                     **_runtime(weights, self._options, device),
                 )
-        return recogniser_info(self._weights, device.name, device.fallback_reason)
+        return recogniser_info(self._weights, device)
 
     def warm_up(self) -> None:
         """Read the golden line."""

@@ -69,7 +69,7 @@ class RapidDetector:
         config = _network_config("Det", weights, self._options, device)
         config.limit_side_len = GRID_PX  # pictures come at the size at which they are searched
         self._detector = TextDetector(config)
-        return detector_info(weights, device.name, device.fallback_reason)
+        return detector_info(weights, device)
 
     def warm_up(self) -> None:
         """Find the golden line."""
@@ -115,7 +115,7 @@ class RapidRecogniser:
             lambda count: _read_together(self._networks[first], [golden_crop()] * count, PROBE_PX)
         )
         log.info("recognition: %d crops at a time are fastest here", self._batch_size)
-        return recogniser_info(self._weights, device.name, device.fallback_reason)
+        return recogniser_info(self._weights, device)
 
     def warm_up(self) -> None:
         """Read the golden line."""

@@ -93,6 +93,7 @@ class Recogniser:
             device=device.name,
             compute_type=self._model.compute_type,
             fallback_reason=device.fallback_reason,
+            device_reason=device.reason,
             demo=facts.demo,
             licence=facts.licence,
             details=(
