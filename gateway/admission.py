@@ -54,7 +54,7 @@ class _Lane:
 
     @property
     def waiting(self) -> int:
-        return sum(len(queue) for queue in self.queues.values())
+        return len(self.queues[Priority.INTERACTIVE]) + len(self.queues[Priority.BULK])
 
     def predicted_wait_s(self) -> float:
         """Wait of a request that comes now, from the mean time in service (Little's law)."""
@@ -122,7 +122,8 @@ class Admission:
                 spent_s = clock() - entered
                 lane.mean_s += SMOOTHING * (spent_s - lane.mean_s) if lane.mean_s else spent_s
             lane.in_flight -= 1
-            lane.wake_next()
+            if lane.waiting:
+                lane.wake_next()
 
     async def _enter(self, lane: _Lane, priority: Priority, remaining_s: float) -> None:
         if lane.in_flight < lane.limit.value and not lane.waiting:

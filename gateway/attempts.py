@@ -166,7 +166,7 @@ class Attempts:
         return None
 
     def _note(self, replica: Replica, outcome: Outcome, *, has_failed: bool) -> None:
-        self._metrics.attempts.labels(replica.service, outcome.value).inc()
+        self._metrics.count_attempt(replica.service, outcome.value)
         now = asyncio.get_running_loop().time()
         if not has_failed:
             replica.outlier.succeeded(now)

@@ -147,15 +147,12 @@ class DataPlane:
 
     def _record(self, exchange: Exchange) -> None:
         route, status, age_s = exchange.route, exchange.status, exchange.age_s
-        path = route.offer.path
-        self._metrics.http.requests.labels(path, route.offer.method, str(status)).inc()
-        self._metrics.http.duration.labels(path).observe(age_s)
-        self._metrics.overhead.labels(route.service).observe(exchange.overhead_s)
+        self._metrics.count_request(route, status, age_s, exchange.overhead_s)
         wanted = self._options.access_log
         if wanted == "all" or (wanted == "errors" and status >= 400):
             log.info(
                 "%s %s %d %.1f ms attempts=%d",
-                route.offer.method, path, status, age_s * 1000, exchange.attempts,
+                route.offer.method, route.offer.path, status, age_s * 1000, exchange.attempts,
             )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from gateway.routing_table import Route
 from shared.metrics import HttpMetrics
 
 OVERHEAD_BUCKETS_S = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
@@ -27,6 +28,9 @@ class GatewayMetrics:
             buckets=OVERHEAD_BUCKETS_S,
             registry=registry,
         )
+        self._attempts_by: dict[tuple[str, str], Counter] = {}
+        self._requests_by: dict[tuple[str, str, int], Counter] = {}
+        self._times_by: dict[tuple[str, str], tuple[Histogram, Histogram]] = {}
         self.replicas = Gauge(
             "gantry_replicas", "Replicas by state.", ["service", "state"], registry=registry
         )
@@ -36,3 +40,28 @@ class GatewayMetrics:
             ["service"],
             registry=registry,
         )
+
+    # Looking a labelled child up costs more than counting, so the hot path keeps them.
+
+    def count_attempt(self, service: str, outcome: str) -> None:
+        """Count one attempt."""
+        counter = self._attempts_by.get((service, outcome))
+        if counter is None:
+            counter = self.attempts.labels(service, outcome)
+            self._attempts_by[service, outcome] = counter
+        counter.inc()
+
+    def count_request(self, route: Route, status: int, age_s: float, overhead_s: float) -> None:
+        """Count one answered request with its whole time and our own share of it."""
+        path, method = route.offer.path, route.offer.method
+        counter = self._requests_by.get((path, method, status))
+        if counter is None:
+            counter = self.http.requests.labels(path, method, str(status))
+            self._requests_by[path, method, status] = counter
+        counter.inc()
+        times = self._times_by.get((path, route.service))
+        if times is None:
+            times = self.http.duration.labels(path), self.overhead.labels(route.service)
+            self._times_by[path, route.service] = times
+        times[0].observe(age_s)
+        times[1].observe(overhead_s)
