@@ -66,4 +66,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (job_id, number)
         )""",
     ),
+    (
+        # A job that is sent again under its Idempotency-Key is the same job, also after a restart.
+        "ALTER TABLE jobs ADD COLUMN repeat_key TEXT",
+        "ALTER TABLE jobs ADD COLUMN digest TEXT",
+        "CREATE UNIQUE INDEX jobs_by_repeat_key ON jobs (owner, repeat_key) "
+        "WHERE repeat_key IS NOT NULL",
+    ),
 )

@@ -44,17 +44,26 @@ class Intake:
     async def accept(self, exchange: Exchange, body: RequestBody) -> Job:
         """Store a request as a job; when this returns, nothing can lose it.
 
+        A request that comes again under its Idempotency-Key is the job that it became before.
+
         Raises:
             QueueFull: the caller has too many open jobs.
+            InvalidInput: the Idempotency-Key came before with another request.
             GantryError: what is wrong with the body.
         """
         scope, owner = exchange.scope, caller_of(exchange.scope).owner
         if await self._store.count_open(owner) >= self._limits.max_open_per_owner:
             raise QueueFull("too many open jobs; wait for some to end", retry_after_s=30)
-        job_id = uuid.uuid4().hex
+        job_id, repeat_key = uuid.uuid4().hex, header(scope, b"idempotency-key")
+        is_kept = False
         try:
             size_bytes = await self._save(job_id, body)
-            return await self._store.add(
+            digest = await _digest(exchange, body) if repeat_key else None
+            if repeat_key and digest:
+                known = await self._store.repeated(owner, repeat_key, digest)
+                if known is not None:
+                    return known
+            job = await self._store.add(
                 NewJob(
                     id=job_id,
                     owner=owner,
@@ -64,11 +73,15 @@ class Intake:
                     headers=_stored_headers(scope),
                     input_bytes=size_bytes,
                     timeout_s=timeout_ms_of(scope, int(self._limits.timeout_s * 1000)) / 1000,
+                    repeat_key=repeat_key,
+                    digest=digest,
                 )
             )
-        except BaseException:
-            await asyncio.to_thread(self._files.remove, job_id)
-            raise
+            is_kept = True
+            return job
+        finally:
+            if not is_kept:
+                await asyncio.to_thread(self._files.remove, job_id)
 
     async def _save(self, job_id: str, body: RequestBody) -> int:
         payload = body.payload()
@@ -98,3 +111,8 @@ def _stored_headers(scope: Scope) -> tuple[tuple[str, str], ...]:
         for key, value in scope["headers"]
         if key not in NOT_STORED
     )
+
+
+async def _digest(exchange: Exchange, body: RequestBody) -> str:
+    query = exchange.scope["query_string"].decode("latin-1")
+    return f"{exchange.path}?{query} {await body.read_to_end()}"

@@ -15,6 +15,7 @@ from typing import TypeVar
 from gateway.changed import Changed
 from gateway.database import Database
 from gateway.jobs.job import Job, JobStatus, Progress
+from shared.errors import InvalidInput
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ class NewJob:
     headers: HeaderPairs
     input_bytes: int
     timeout_s: float
+    repeat_key: str | None = None  # Idempotency-Key
+    digest: str | None = None  # of the request, to tell a repetition from another one
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,14 @@ class JobStore:
         now = time.time()
         row = (
             new.id, new.owner, new.service, new.path, new.query, json.dumps(new.headers),
-            new.input_bytes, now, now + new.timeout_s, now,
+            new.input_bytes, now, now + new.timeout_s, now, new.repeat_key, new.digest,
         )  # fmt: skip
 
         def insert(db: sqlite3.Connection) -> Job:
             db.execute(
                 "INSERT INTO jobs (id, owner, service, path, query, headers, input_bytes, "
-                "created_at, deadline_at, not_before, status) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued')",
+                "created_at, deadline_at, not_before, repeat_key, digest, status) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued')",
                 row,
             )
             return _with_event(db, new.id)
@@ -75,6 +78,23 @@ class JobStore:
     async def get(self, job_id: str) -> Job | None:
         """A job by its id."""
         return await self._database.read(lambda db: _get(db, job_id))
+
+    async def repeated(self, owner: str, repeat_key: str, digest: str) -> Job | None:
+        """The job that the same request with this key became, if there is one.
+
+        Raises:
+            InvalidInput: the key came with another request.
+        """
+        row = await self._database.read(
+            lambda db: db.execute(
+                "SELECT * FROM jobs WHERE owner = ? AND repeat_key = ?", (owner, repeat_key)
+            ).fetchone()
+        )
+        if row is None:
+            return None
+        if row["digest"] != digest:
+            raise InvalidInput("Idempotency-Key was used before with another request")
+        return _job(row)
 
     async def of_owner(self, owner: str, limit: int) -> list[Job]:
         """The latest jobs of an owner, newest first."""
@@ -213,7 +233,8 @@ class JobStore:
 
         def update(db: sqlite3.Connection) -> list[str]:
             rows = db.execute(
-                "UPDATE jobs SET expired = 1 WHERE expired = 0 AND finished_at < ? RETURNING id",
+                "UPDATE jobs SET expired = 1, repeat_key = NULL "
+                "WHERE expired = 0 AND finished_at < ? RETURNING id",
                 (finished_before,),
             ).fetchall()
             return [row["id"] for row in rows]

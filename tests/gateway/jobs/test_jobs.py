@@ -217,3 +217,17 @@ async def test_expired_result_is_gone(gateway_over, tmp_path):
         answer = await client.get(f"/v1/jobs/{job_id}/result")
 
     assert answer.status_code == 410
+
+
+async def test_job_sent_again_after_a_restart_is_the_same_job(gateway_over, tmp_path):
+    headers = {**ASYNC, "Idempotency-Key": "k"}
+    ids, refused = [], None
+    for _ in range(2):
+        async with gateway_over(Upstream(), state_dir=tmp_path) as (_, client, _urls):
+            ids.append((await client.post("/v1/work", content=b"x", headers=headers)).json()["id"])
+            await final(client, ids[0])
+    async with gateway_over(Upstream(), state_dir=tmp_path) as (_, client, _urls):
+        refused = await client.post("/v1/work", content=b"other", headers=headers)
+
+    assert ids[0] == ids[1]
+    assert refused.status_code == 422
