@@ -235,3 +235,14 @@ async def test_real_processes_answer_and_stream(scripted_model, two_sentences):
     assert "".join(event["delta"] for event in sent[:2]) == sent[2]["text"] == plain.json()["text"]
     assert sent[2]["usage"] == {"type": "duration", "seconds": 14.0}
     assert sent[2]["timing_ms"]["inference"] > 0
+
+
+async def test_text_in_a_loop_is_tried_again_and_reported(tmp_path, one_sentence):
+    folder = micro_model.build_scripted(tmp_path / "loop", micro_model.text_tokens(" la" * 10))
+    settings = WhisperSettings(model=str(folder), device="cpu", max_new_tokens=40)
+    async with running_app(build(settings)) as client:
+        answer = await post(client, one_sentence, response_format="verbose_json", language="en")
+
+    (segment,) = answer.json()["segments"]
+    # Once greedily, once with repeats forbidden, then at five temperatures.
+    assert segment["quality"] == {"attempts": 7, "has_loop": True}
