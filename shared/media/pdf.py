@@ -1,5 +1,8 @@
 """Count and render pages of PDF files with PDFium; runs in a media worker."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pypdfium2
 
@@ -7,6 +10,8 @@ from shared.errors import InvalidInput, PayloadTooLarge, UnsupportedMedia
 from shared.media.limits import PdfLimits, Picture
 
 POINTS_PER_INCH = 72.0
+_STARTXREF = re.compile(rb"startxref\s+(\d{1,12})")
+_PREVIOUS = re.compile(rb"/Prev\s+(\d{1,12})")
 
 
 def count_pages(path: str) -> int:
@@ -53,8 +58,31 @@ def render_page(path: str, page: int, dpi: int, limits: PdfLimits) -> Picture:
         return Picture(np.ascontiguousarray(pixels[:, :, :3]))
 
 
+def _check_trailers(path: str) -> None:
+    """Refuse a file whose cross-reference sections name each other in a circle.
+
+    PDFium repairs such a file by guessing; what it then shows need not be what was meant. Sections
+    of the compressed kind (ISO 32000-1, 7.5.8) end the search.
+    """
+    content = Path(path).read_bytes()
+    found = _STARTXREF.findall(content)
+    offset = int(found[-1]) if found else -1
+    seen: set[int] = set()
+    while 0 <= offset < len(content) and content.startswith(b"xref", offset):
+        if offset in seen:
+            raise UnsupportedMedia(
+                "the PDF is damaged: its cross-reference sections go in a circle"
+            )
+        seen.add(offset)
+        end = content.find(b"startxref", offset)
+        trailer = content[content.find(b"trailer", offset) : end if end >= 0 else None]
+        previous = _PREVIOUS.search(trailer)
+        offset = int(previous[1]) if previous else -1
+
+
 class _open:  # noqa: N801 - a context manager used like a function
     def __init__(self, path: str) -> None:
+        _check_trailers(path)
         try:
             self._document = pypdfium2.PdfDocument(path)
         except pypdfium2.PdfiumError as error:

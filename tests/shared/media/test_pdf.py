@@ -54,3 +54,13 @@ def test_pdf_cut_short_is_refused(two_pages, tmp_path):
 
     with pytest.raises(UnsupportedMedia):
         count_pages(str(tmp_path / "cut.pdf"))
+
+
+def test_circle_of_cross_references_is_refused(two_pages, tmp_path):
+    content = Path(two_pages).read_bytes()
+    start = int(content.rsplit(b"startxref", 1)[1].split()[0])
+    looped = content.replace(b"trailer\n<<", b"trailer\n<< /Prev %d" % start)
+    (tmp_path / "loop.pdf").write_bytes(looped)
+
+    with pytest.raises(UnsupportedMedia, match="circle"):
+        count_pages(str(tmp_path / "loop.pdf"))

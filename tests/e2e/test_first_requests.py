@@ -1,0 +1,132 @@
+"""The whole system as a new user meets it: every process started, the README's first requests sent.
+
+Answers are held against the truth of the samples, not against recorded answers.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import jiwer
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "tests" / "data"
+SERVICES = {"ocr", "tolerance", "whisper", "yolo"}
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    """A client of the gateway of a running system with all services ready."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = {**os.environ, "GATEWAY_PORT": str(port), "OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "deploy", "up"],
+        cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as system:  # fmt: skip
+        try:
+            wait_until_ready(system)
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+                yield client
+        finally:
+            system.send_signal(signal.SIGTERM)
+
+
+def wait_until_ready(system):
+    """Read what the supervisor says until it has said that all is ready."""
+    said = []
+    for line in system.stdout:
+        said.append(line)
+        if "A first request:" in line:
+            break
+    # What is not read would fill the pipe and stop the supervisor.
+    threading.Thread(target=system.stdout.read, daemon=True).start()
+    assert any("Gantry is ready" in line for line in said), "".join(said)
+
+
+def test_every_service_is_ready_with_a_model_of_our_own(gateway):
+    models = gateway.get("/v1/models").json()["data"]
+
+    assert {model["service"] for model in models} == SERVICES
+    demo = {model["id"] for model in models if model["demo"]}
+    assert demo >= {"demo-speech-en", "demo-drawing-symbols", "demo-tolerance"}
+
+
+def test_speech_is_transcribed(gateway):
+    truth = json.loads((SAMPLES / "speech" / "truth.json").read_text())["workshop.wav"]["text"]
+
+    with (SAMPLES / "speech" / "workshop.wav").open("rb") as file:
+        answer = gateway.post("/v1/audio/transcriptions", files={"file": file})
+
+    assert answer.headers["x-model"] == "demo-speech-en"
+    assert jiwer.wer(plain(truth), plain(answer.json()["text"])) <= 0.25
+
+
+def test_page_of_korean_and_english_is_read(gateway):
+    truth = json.loads((SAMPLES / "page_ko_en.json").read_text())
+    expected = "".join(line["text"] for line in truth["lines"])
+
+    with (SAMPLES / "page_ko_en.png").open("rb") as file:
+        answer = gateway.post(
+            "/v1/ocr", params={"languages": "ko,en", "response_format": "text"},
+            files={"file": file},
+        )  # fmt: skip
+
+    assert jiwer.cer(dense(expected), dense(answer.text)) <= 0.1
+
+
+def test_symbols_of_a_drawing_are_found(gateway):
+    truth = json.loads((SAMPLES / "drawing.json").read_text())["objects"]
+    frames = [each["box"] for each in truth if each["class_name"] == "feature_control_frame"]
+
+    with (SAMPLES / "drawing.png").open("rb") as file:
+        answer = gateway.post("/v1/detect", params={"tile_size": 640}, files={"file": file})
+
+    found = [
+        list(each["box"].values())
+        for each in answer.json()["results"][0]["detections"]
+        if each["class_name"] == "feature_control_frame"
+    ]
+    hits = sum(any(overlap(frame, box) >= 0.5 for box in found) for frame in frames)
+    assert hits >= 0.75 * len(frames)
+
+
+def test_tolerance_is_predicted(gateway):
+    part = {
+        "material": "al_6061", "process": "milling", "feature": "plane",
+        "characteristics": ["flatness"],
+        "dimensions_mm": {"length": 100, "width": 50, "thickness": 12}, "spec_mm": 0.1,
+    }  # fmt: skip
+
+    result = gateway.post("/v1/tolerance/predict", json={"parts": [part]}).json()["results"][0]
+
+    low, high = result["interval_mm"]
+    assert 0 < low < result["value_mm"] < high
+    assert result["verdict"]["status"] in ("pass", "marginal", "fail")
+
+
+def plain(text):
+    """Words alone: lower case, without punctuation."""
+    return "".join(each for each in text.lower() if each.isalnum() or each.isspace())
+
+
+def dense(text):
+    """Text without white space, which Korean typography sets freely."""
+    return "".join(text.split())
+
+
+def overlap(first, second):
+    """Intersection over union of two xyxy boxes."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    shared = max(0, width) * max(0, height)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
+    return shared / (sum(areas) - shared)
