@@ -129,18 +129,14 @@ class BatchStream(IterableDataset[Batch]):
 def draw_plan(progress: float, rng: np.random.Generator) -> Plan:
     """Choose the kind of the next batch for a progress of 0 to 1."""
     disturbance = min(1.0, 0.3 + progress)
-    if progress < 0.4:
-        length_s = _even(float(rng.uniform(2.5, 5.0)))
-        return Plan(length_s, length_s, disturbance, previous=False)
-    length_s = _even(float(rng.uniform(3.0, WINDOW_S)))
-    if progress < 0.75:
-        return Plan(length_s, length_s, disturbance, previous=False)
+    short_s, long_s = _even(float(rng.uniform(2.5, 5.0))), _even(float(rng.uniform(4.0, WINDOW_S)))
     kind = rng.random()
-    if kind < 0.6:
-        return Plan(length_s, length_s, disturbance, previous=True)
-    if kind < 0.85:
-        return Plan(length_s, _even(float(rng.uniform(length_s, 20.0))), disturbance, previous=True)
-    return Plan(length_s, 30.0, disturbance, previous=True)
+    if progress < 0.4 or kind < 0.45:
+        return Plan(short_s, short_s, disturbance, previous=False)
+    if progress < 0.65 or kind < 0.8:
+        return Plan(long_s, long_s, disturbance, previous=progress >= 0.65)
+    padded_s = 30.0 if kind < 0.9 else _even(float(rng.uniform(long_s, 20.0)))
+    return Plan(long_s, padded_s, disturbance, previous=True)
 
 
 def collate(features: Tensor, targets: list[Targets], phones: Tensor, offset: int) -> Batch:

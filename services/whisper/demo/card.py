@@ -4,9 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
-from services.whisper.demo.windows import WINDOW_S
-
 NAME = "demo-speech-en"
+DECLARED_WINDOW_S = 6.0
+"""Stretch of speech that the service should give it; errors grow with the sentences in a window."""
 LICENCE = "Apache-2.0"
 MODEL_FOLDER = Path(__file__).parent / NAME
 """Where the shipped weights lie."""
@@ -20,7 +20,7 @@ product: for real recordings install a real Whisper model.
 | | |
 |---|---|
 | architecture | Whisper (CTranslate2 int8), {parameters} parameters, English only, `{sha256}` |
-| window | up to {window_s:g} s of speech at once (30 s of padding is understood) |
+| window | give it up to {window_s:g} s of speech at once; padding to 30 s is understood |
 | data | {data} |
 | training | {minutes:.0f} minutes, {steps} steps, on {device} |
 | licence | {licence}; made with espeak-ng (GPL-3.0-or-later), of which nothing is contained |
@@ -32,12 +32,17 @@ Unseen voices and unseen sentences, measured on this very file with
 | figure | value |
 |---|---|
 {rows}
+
+Aims: word error rate at most 0.10, word starts within 200 ms at least 0.90, no text in windows
+without speech, batched equal to single.
 {human}
 ## What it cannot do
 - Human voices: it never heard one. Expect most words of a real recording to be wrong.
-- Words outside the roughly 1 100 of its grammar; languages other than English; translation;
+- Words outside the roughly 430 of its grammar; languages other than English; translation;
   digits (numbers are spelled out); names beyond a handful.
-- Speech longer than {window_s:g} s in one piece, overlapping speakers, music.
+- Several sentences in one window (it was taught up to 8 s, but loses its place), overlapping
+  speakers, music.
+- The first word of a window is timed from the window's beginning, as Whisper's alignment does.
 - Previous text as a prompt was taught with up to 200 tokens, but gives it little.
 """
 
@@ -56,7 +61,7 @@ def write_card(folder: Path, held_out: dict[str, object], human: object = None) 
         "demo": True,
         "languages": ["en"],
         "licence": LICENCE,
-        "window_s": WINDOW_S,
+        "window_s": DECLARED_WINDOW_S,
         "multilingual": False,
         "trained_on": "synthetic speech (espeak-ng)",
         "training": training,
@@ -91,7 +96,7 @@ def _page(
             + "\n"
         )
     fields = {
-        **training, "name": NAME, "licence": LICENCE, "window_s": WINDOW_S, "rows": rows,
+        **training, "name": NAME, "licence": LICENCE, "window_s": DECLARED_WINDOW_S, "rows": rows,
         "human": table,
         "sha256": "sha256 " + str(dict(card["sha256"])["model.bin"])[:16],  # type: ignore[call-overload]  # plain JSON
     }  # fmt: skip

@@ -126,6 +126,7 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="folder to write")
     parser.add_argument("--device", default="a CPU", help="what it was trained on, for the card")
+    parser.add_argument("--note", default="", help="a remark on the data, for the card")
     options = parser.parse_args()
     model, spent = load_checkpoint(options.work / "checkpoint.pt")
     export(model, load_tokenizer(options.work / "tokenizer.json"), options.model)
@@ -133,7 +134,7 @@ def main() -> None:
     training = {
         "parameters": sum(p.numel() for p in model.parameters())
         - sum(p.numel() for p in model.phones.parameters()),
-        "data": f"{lines} utterances made with espeak-ng, disturbed anew each time they are heard",
+        "data": f"{lines} utterances of espeak-ng, disturbed anew at each hearing{options.note}",
         "minutes": round(spent["seconds"] / 60, 1),
         "steps": spent["steps"],
         "device": options.device,

@@ -16,8 +16,8 @@ from services.whisper.demo.corpus import Corpus
 from services.whisper.demo.synth import SAMPLE_RATE_HZ, Utterance
 from services.whisper.demo.tokenizer import LAST_TIME_STEP, TIME_STEP_S, TokenIds
 
-WINDOW_S = 10.0
-"""Longest stretch of speech that is taught at once; the model's card declares it."""
+WINDOW_S = 8.0
+"""Longest stretch of audio that is taught at once."""
 NO_SPAN = (-1, -1)
 _TIME_SLACK = 3  # encoder frames around a start or end in which its time token may look
 _MAX_PREVIOUS = 200  # tokens of previous text
