@@ -80,7 +80,10 @@ def render_line(rng: Random, text: str, fonts: FontSet, max_width_px: int = 320)
     face = choose_font(rng, fonts, text)
     crop = random_crop(rng)
     ink, lefts, rights = _draw(
-        text, face, spacing_px=rng.choice((0.0, 0.0, rng.uniform(-1.0, 5.0)))
+        text,
+        face,
+        spacing_px=rng.choice((0.0, 0.0, 0.0, rng.uniform(-1.0, 4.0))),
+        space_scale=rng.uniform(0.65, 1.15),
     )
     top, bottom = _vertical_extent(ink, crop)
     scale = LINE_HEIGHT_PX / (bottom - top)
@@ -107,11 +110,18 @@ def render_line(rng: Random, text: str, fonts: FontSet, max_width_px: int = 320)
 
 
 def _draw(
-    text: str, face: Path, *, spacing_px: float
+    text: str, face: Path, *, spacing_px: float, space_scale: float
 ) -> tuple[GrayImage, list[float], list[float]]:
-    """Ink of a text on a wide sheet, with left and right edge of each character's advance."""
+    """Ink of a text on a wide sheet, with left and right edge of each character's advance.
+
+    Faces differ much in the width of their word space, and a narrow one is easily overlooked, so
+    `space_scale` changes it.
+    """
     font = load(face, _DRAWN_SIZE_PX)
-    advances = [_advance(character, face) + spacing_px for character in text]
+    advances = [
+        _advance(character, face) * (space_scale if character == " " else 1.0) + spacing_px
+        for character in text
+    ]
     width = int(sum(advances)) + 2 * _MARGIN_PX
     sheet = Image.new("L", (width, _DRAWN_SIZE_PX + 2 * _MARGIN_PX), 0)
     pen = ImageDraw.Draw(sheet)
