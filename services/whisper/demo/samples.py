@@ -49,7 +49,7 @@ SAMPLES = (
         ),
     ),
     Sample(
-        "short.wav",
+        "sample.wav",
         Delivery("gmw/en-US+Andrea", rate_wpm=160),
         ("The train leaves at ten minutes past twelve.",),
     ),

@@ -40,9 +40,9 @@ def library():
 
 
 def test_a_single_sentence_is_understood(listener):
-    said = listener.texts([_read("short.wav")])
+    said = listener.texts([_read("sample.wav")])
 
-    assert word_error_rate([TRUTH["short.wav"]["text"]], said) <= 0.1
+    assert word_error_rate([TRUTH["sample.wav"]["text"]], said) <= 0.1
 
 
 def test_samples_of_several_sentences_are_understood_mostly(listener, audios):
@@ -63,10 +63,10 @@ def test_samples_are_understood_through_faster_whisper_with_times(library, audio
 
 def test_words_of_a_sentence_start_near_the_truth(library):
     segments, _ = library.transcribe(
-        _read("short.wav"), beam_size=1, temperature=0.0, word_timestamps=True
+        _read("sample.wav"), beam_size=1, temperature=0.0, word_timestamps=True
     )
     heard = {plain_words(word.word): word.start for part in segments for word in part.words}
-    true = {plain_words(word["word"]): word["start_s"] for word in TRUTH["short.wav"]["words"]}
+    true = {plain_words(word["word"]): word["start_s"] for word in TRUTH["sample.wav"]["words"]}
 
     # Whisper's alignment lets the first word begin with the window: leave it out.
     errors = [abs(heard[word] - true[word]) for word in list(true)[1:] if word in heard]
@@ -102,8 +102,8 @@ def test_prompt_of_multilingual_models_is_understood_too(library):
     tokens = ["<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>"]
     ids = [library.hf_tokenizer.token_to_id(token) for token in tokens]
 
-    encoded = library.encode(np.ascontiguousarray(library.feature_extractor(_read("short.wav"))))
+    encoded = library.encode(np.ascontiguousarray(library.feature_extractor(_read("sample.wav"))))
     said = library.model.generate(encoded, [ids], beam_size=1)[0].sequences_ids[0]
 
-    truth = TRUTH["short.wav"]["text"]
+    truth = TRUTH["sample.wav"]["text"]
     assert word_error_rate([truth], [library.hf_tokenizer.decode(said)]) <= 0.15
