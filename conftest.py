@@ -1,7 +1,9 @@
 """Fixtures of every test, in ``tests/`` and in the services' own folders."""
 
+import ctypes
 import os
 from collections.abc import Generator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,31 @@ def test_data() -> Path:
     if not folder:
         pytest.skip("GANTRY_TEST_DATA is not set")
     return Path(folder)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, with the reason, what needs a Debian package that this machine lacks.
+
+    ``@pytest.mark.debian("NanumGothic.ttf", "libespeak-ng.so.1")`` names fonts and libraries that
+    ``make deps`` installs; only generators of training data need any.
+    """
+    needed = {str(name) for mark in item.iter_markers("debian") for name in mark.args}
+    missing = sorted(name for name in needed if not is_on_machine(name))
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not found; `make deps` installs it")
+
+
+@lru_cache(maxsize=64)
+def is_on_machine(name: str) -> bool:
+    """Whether a font file or shared library is installed."""
+    if ".so" not in name:
+        return any(Path("/usr/share/fonts").rglob(name))
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

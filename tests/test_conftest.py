@@ -28,7 +28,7 @@ def test_without_data():
 @pytest.fixture
 def suite(pytester, monkeypatch):
     shutil.copy(Path(__file__).resolve().parents[1] / "conftest.py", pytester.path)
-    pytester.makeini("[pytest]\nmarkers =\n  data: d\n  model: m\n")
+    pytester.makeini("[pytest]\nmarkers =\n  data: d\n  model: m\n  debian: n\n")
     pytester.makepyfile(SUITE)
     monkeypatch.delenv("GANTRY_TEST_DATA", raising=False)
     return pytester
@@ -44,3 +44,23 @@ def test_tests_whose_inputs_are_required_fail_instead_of_being_skipped(suite, mo
     monkeypatch.setenv("GANTRY_REQUIRE_DATA", "1")
 
     suite.runpytest_subprocess().assert_outcomes(failed=1, errors=1, skipped=2)
+
+
+def test_tests_that_need_a_debian_package_name_what_is_missing(suite):
+    suite.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.debian("NoSuchFont.ttf")
+        def test_generator():
+            raise AssertionError("must not run")
+
+        def test_other():
+            pass
+        """
+    )
+
+    outcome = suite.runpytest_subprocess("-rs")
+
+    outcome.assert_outcomes(skipped=1, passed=1)
+    outcome.stdout.fnmatch_lines(["*NoSuchFont.ttf not found; `make deps` installs it*"])

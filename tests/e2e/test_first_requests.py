@@ -61,9 +61,9 @@ def test_every_service_is_ready_with_a_model_of_our_own(gateway):
 
 
 def test_speech_is_transcribed(gateway):
-    truth = json.loads((SAMPLES / "speech" / "truth.json").read_text())["workshop.wav"]["text"]
+    truth = json.loads((SAMPLES / "speech" / "truth.json").read_text())["sample.wav"]["text"]
 
-    with (SAMPLES / "speech" / "workshop.wav").open("rb") as file:
+    with (SAMPLES / "speech" / "sample.wav").open("rb") as file:
         answer = gateway.post("/v1/audio/transcriptions", files={"file": file})
 
     assert answer.headers["x-model"] == "demo-speech-en"

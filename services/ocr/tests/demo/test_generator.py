@@ -15,6 +15,10 @@ from services.ocr.demo.photographs import best_pairs
 from services.ocr.demo.render import LINE_HEIGHT_PX, render_line
 from services.ocr.demo.text import random_line
 
+pytestmark = pytest.mark.debian(
+    "NanumGothic.ttf", "NanumBarunGothic.ttf", "NotoSansCJK-Regular.ttc", "DejaVuSans.ttf"
+)
+
 
 @pytest.fixture(scope="module")
 def lines():

@@ -18,6 +18,8 @@ from services.yolo.demo.page import draw_page
 from services.yolo.demo.windows import cut
 from shared.gdt_signs import CHARACTERISTICS
 
+pytestmark = pytest.mark.debian("NanumGothic.ttf", "DejaVuSans.ttf", "NotoSansCJK-Regular.ttc")
+
 
 @pytest.fixture(scope="module")
 def pages():
