@@ -14,8 +14,8 @@ from services.ocr.demo.export import MODEL_FOLDER
 from services.ocr.demo.reader import Reader
 
 SAMPLES = Path(__file__).parents[4] / "tests/data"
-# Most of it are word spaces, which are narrow in this family; letters alone are at 2 %.
-LARGEST_ERROR = 0.1
+# About 5 % are read wrongly, mostly word spaces, which are narrow in this family.
+LARGEST_ERROR = 0.08
 
 
 @pytest.fixture(scope="module")
