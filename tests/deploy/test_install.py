@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,24 @@ def test_variant_of_an_image_adds_its_own_requirements(tree):
 
     assert ["install", "-r", f"{tree}/services/a/requirements-gpu.in"] in with_extra
     assert without_file == image_steps(tree, "services/b")
+
+
+def test_images_install_torch_only_where_it_serves(tmp_path):
+    """Of what the build context holds; a torch that only training asks for stays out."""
+    left_out = (ROOT / ".dockerignore").read_text().splitlines()
+    anywhere = [line.removeprefix("**/") for line in left_out if line.startswith("**/")]
+    shutil.copytree(
+        ROOT / "services", tmp_path / "services", ignore=shutil.ignore_patterns(*anywhere)
+    )
+    parts = [f"services/{file.parent.name}" for file in ROOT.glob("services/*/requirements.in")]
+
+    installing = {part for part in parts if any("torch" in s for s in image_steps(tmp_path, part))}
+
+    assert installing == {
+        part
+        for part in parts
+        if "\ntorch==" in f"\n{(ROOT / part / 'requirements.in').read_text()}"
+    }
 
 
 def test_digest_follows_every_requirement_file(tree):
