@@ -11,6 +11,7 @@ from shared.media.limits import PdfLimits, Picture
 
 POINTS_PER_INCH = 72.0
 _STARTXREF = re.compile(rb"startxref\s+(\d{1,12})")
+_SECTION = re.compile(rb"\s*xref\b")
 _PREVIOUS = re.compile(rb"/Prev\s+(\d{1,12})")
 
 
@@ -68,7 +69,7 @@ def _check_trailers(path: str) -> None:
     found = _STARTXREF.findall(content)
     offset = int(found[-1]) if found else -1
     seen: set[int] = set()
-    while 0 <= offset < len(content) and content.startswith(b"xref", offset):
+    while offset >= 0 and _SECTION.match(content, offset):
         if offset in seen:
             raise UnsupportedMedia(
                 "the PDF is damaged: its cross-reference sections go in a circle"

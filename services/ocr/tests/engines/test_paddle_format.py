@@ -45,6 +45,7 @@ def test_rapidocr_names_the_engine_that_could(folder):
 @pytest.mark.data
 @pytest.mark.anyio
 @pytest.mark.skipif(not HAS_PADDLE, reason="PaddlePaddle is not installed")
+@pytest.mark.model
 async def test_korean_and_english_are_read_with_local_paddle_models(test_data):
     settings = OcrSettings(
         device="cpu", threads=2, engine="paddleocr", model_dir=test_data / "ocr_models"
