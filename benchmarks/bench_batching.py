@@ -1,8 +1,8 @@
 """Serving beside LitServe, BentoML, Mosec and plain FastAPI: rates, and what faults do.
 
 The same model file, validation and answer everywhere (``benchmarks/batching/work.py``); each peer
-is tuned by the sweep below, at one worker process. Servers take turns in shuffled order and are
-held still while another is measured. Needs wrk (``make deps``); the peers are installed into
+is tuned by the sweep below, at one worker process. Servers take turns in shuffled order; one that
+polls while idle is held still meanwhile. Needs wrk (``make deps``); the peers are installed into
 ``var/bench-venv``, or found where GANTRY_BENCH_VENV says. Ratios are what repeats.
 """
 
@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -79,7 +80,7 @@ def device_items(weights: Sequence[float]) -> Golden:
 def start_all(
     stack: ExitStack, chosen: Mapping[str, ServerOptions], golden: Golden
 ) -> dict[str, Target]:
-    """Start servers side by side, warm each, and hold all of them still."""
+    """Start servers side by side, warm each, and hold still those that poll."""
     targets = {name: stack.enter_context(running(name, chosen[name])) for name in chosen}
     for each in targets.values():
         wait_until_ready(each)
@@ -90,7 +91,7 @@ def start_all(
 
 
 def measure_one(target: Target, golden: Golden, clients: int, seconds: int) -> dict[str, Any]:
-    """Load one server while the others are held still."""
+    """Load one server while the others are idle."""
     target.hold(False)
     try:
         wait_until_ready(target)
@@ -184,6 +185,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--only", choices=("loads", "faults"), help="keep the other part as stored")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are ended too
     report: dict[str, Any] = {"loads": {}, "sweep": [], "faults": {}}
     stored = RESULTS / "batching.json"
     if arguments.only and stored.exists():

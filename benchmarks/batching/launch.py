@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 SERVERS = "benchmarks.batching.servers"
 START_LIMIT_S = 60.0
+POLLING = frozenset({"litserve"})
+"""Servers that use the CPU while nobody asks them; the others need not be held still, and
+schedulers that learn durations (BentoML) would learn from being held."""
 PROBES = {
     "tolerance": b'{"parts":[{"material":"al_6061","process":"milling","feature":"plane",'
     b'"dimensions_mm":{"length":100},"characteristics":["flatness"]}]}',
@@ -51,8 +54,19 @@ class Target:
         """The answer inside a response."""
         return json.loads(content)[0].encode() if self.name == "bentoml" else content
 
+    def cpu_s(self) -> float:
+        """CPU time of all its processes so far."""
+        total = 0.0
+        for each in [self.process, *self.process.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = each.cpu_times()
+                total += times.user + times.system
+        return total
+
     def hold(self, is_held: bool) -> None:
-        """Stop or continue all its processes, so that others can be measured alone."""
+        """Stop or continue the processes of a server that would disturb the measured one."""
+        if self.name not in POLLING:
+            return
         for each in [self.process, *self.process.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 (each.suspend if is_held else each.resume)()

@@ -39,6 +39,7 @@ class LoadResult:
     p50_ms: float
     p95_ms: float
     p99_ms: float
+    cpu_us: float  # CPU time of the server's processes per good answer
     failed: int
     checked: int  # answers compared with the golden ones
 
@@ -67,16 +68,20 @@ def drive(
         script.flush()
         command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "10s", "-s",
                    script.name, target.url]  # fmt: skip
+        cpu_s = target.cpu_s()
         with _Checker(target, golden) as checker:
             shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        cpu_s = target.cpu_s() - cpu_s
     found = re.search(r"RESULT (\{.*\})", shown)
     assert found is not None, shown
     told = json.loads(found[1])
+    good = told["requests"] - told["failed"]
     return LoadResult(
-        requests_per_s=round((told["requests"] - told["failed"]) / told["us"] * 1e6, 1),
+        requests_per_s=round(good / told["us"] * 1e6, 1),
         p50_ms=told["p50_us"] / 1000,
         p95_ms=told["p95_us"] / 1000,
         p99_ms=told["p99_us"] / 1000,
+        cpu_us=round(cpu_s * 1e6 / max(1, good + checker.checked), 1),
         failed=told["failed"],
         checked=checker.checked,
     )

@@ -1,4 +1,4 @@
-"""A device whose cost is known, so that scheduling alone is compared, and faults can be scripted."""
+"""A device whose cost is known, so that scheduling alone is compared; its faults are scripted."""
 
 import json
 import os
@@ -15,7 +15,7 @@ class SimulatedDevice:
     """Sleeps ``fixed_ms + per_weight_ms * weight`` under a lock; fails as items tell it to.
 
     Items are {"id", "weight", "kind"}; kind is ``good``, ``bad`` (fails its batch), ``slow`` (takes
-    a second more) or ``hang``.
+    half a second more) or ``hang``.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -24,14 +24,14 @@ class SimulatedDevice:
         self._runs = Path(options.runs_file) if options.runs_file else None
         self._note({"pid": os.getpid()})
 
-    def decode(self, body: bytes) -> Any:
+    def decode(self, body: bytes) -> dict[str, Any]:
         """Check an item."""
-        item = json.loads(body)
+        item: dict[str, Any] = json.loads(body)
         if not isinstance(item, dict) or not 0 < item["weight"] < 1e6:
             raise ValueError("weight must be positive")
         return item
 
-    def run(self, items: Sequence[Any]) -> list[bytes]:
+    def run(self, items: Sequence[dict[str, Any]]) -> list[bytes]:
         """Run a batch."""
         with self._lock:
             weight = sum(each["weight"] for each in items)
@@ -41,7 +41,7 @@ class SimulatedDevice:
             time.sleep((self._options.fixed_ms + self._options.per_weight_ms * weight) / 1000)
             kinds = {each["kind"] for each in items}
             if "slow" in kinds:
-                time.sleep(1)
+                time.sleep(0.5)
             if "hang" in kinds:
                 time.sleep(3600)
             if "bad" in kinds:

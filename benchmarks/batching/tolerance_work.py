@@ -1,7 +1,6 @@
 """The tolerance service's own functions, without its server."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from services.tolerance.answering import PredictAnswer
 from services.tolerance.asks import Ask
@@ -9,7 +8,17 @@ from services.tolerance.bundle import read_bundle
 from services.tolerance.data_files import DEMO_MODEL_FOLDER, load_catalog, load_iso286
 from services.tolerance.engine import ToleranceEngine
 from services.tolerance.fast_route import decode_request, encode_answer
-from services.tolerance.predict import answer, build_knowledge, model_input, prepare
+from services.tolerance.parts import PredictRequest
+from services.tolerance.predict import (
+    FloatArray,
+    Row,
+    answer,
+    build_knowledge,
+    model_input,
+    prepare,
+)
+
+Item = tuple[PredictRequest, list[Row], FloatArray]
 
 
 class ToleranceWork:
@@ -23,13 +32,13 @@ class ToleranceWork:
         self._engine.load()
         self._engine.warm_up()
 
-    def decode(self, body: bytes) -> Any:
+    def decode(self, body: bytes) -> Item:
         """Check and resolve a request into rows of the model."""
         request = decode_request(body)
         rows = prepare(self._knowledge, request)
         return request, rows, model_input([r.case for r in rows], [r.geometry for r in rows])
 
-    def run(self, items: Sequence[Any]) -> list[bytes]:
+    def run(self, items: Sequence[Item]) -> list[bytes]:
         """Predict all rows in one call, then word each answer."""
         values = self._engine.run(Ask.LOG_VALUES, [inputs for _, _, inputs in items])
         bodies = []

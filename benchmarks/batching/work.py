@@ -10,15 +10,18 @@ from typing import Any, Protocol
 from benchmarks.batching.options import ServerOptions
 from benchmarks.batching.simulated_device import SimulatedDevice
 
+Item = Any
+"""A decoded request; each work has its own kind."""
+
 
 class Work(Protocol):
     """What is served."""
 
-    def decode(self, body: bytes) -> Any:
+    def decode(self, body: bytes) -> Item:
         """Check a body."""
         ...
 
-    def run(self, items: Sequence[Any]) -> list[bytes]:
+    def run(self, items: Sequence[Item]) -> list[bytes]:
         """Answer a batch; raises for the whole of it."""
         ...
 

@@ -1,13 +1,12 @@
 """LitServe: decode, predict and encode in its worker process; restarts a worker that dies."""
 
 import json
-from typing import Any
 
 import litserve
 from fastapi import HTTPException, Response
 
 from benchmarks.batching.options import ServerOptions
-from benchmarks.batching.work import Work, make_work
+from benchmarks.batching.work import Item, Work, make_work
 
 
 class PeerApi(litserve.LitAPI):
@@ -19,18 +18,18 @@ class PeerApi(litserve.LitAPI):
         """Load the model in the worker."""
         self.work = make_work(ServerOptions.from_environment())
 
-    def decode_request(self, request) -> Any:  # noqa: ANN001 - LitServe takes a type for a schema
+    def decode_request(self, request) -> Item:  # noqa: ANN001 - LitServe takes a type for a schema
         """LitServe hands over parsed JSON; the work checks bytes."""
         try:
             return self.work.decode(json.dumps(request).encode())
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
 
-    def batch(self, inputs: list[Any]) -> list[Any]:
+    def batch(self, inputs: list[Item]) -> list[Item]:
         """Leave the batch a list."""
         return list(inputs)
 
-    def predict(self, inputs: Any) -> Any:
+    def predict(self, inputs: Item) -> Item:
         """Run a batch, or one item where batches are off."""
         return self.work.run(inputs) if isinstance(inputs, list) else self.work.run([inputs])[0]
 

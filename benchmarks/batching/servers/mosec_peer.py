@@ -1,12 +1,11 @@
 """Mosec: one worker process behind its Rust front."""
 
 import sys
-from typing import Any
 
 from mosec import Server, ValidationError, Worker
 
 from benchmarks.batching.options import ServerOptions
-from benchmarks.batching.work import make_work
+from benchmarks.batching.work import Item, make_work
 
 
 class Peer(Worker):
@@ -20,14 +19,14 @@ class Peer(Worker):
         options = ServerOptions.from_environment()
         self.work, self.has_batches = make_work(options), options.max_batch > 1
 
-    def deserialize(self, data: bytes) -> Any:
+    def deserialize(self, data: bytes) -> Item:
         """Check a body."""
         try:
             return self.work.decode(data)
         except ValueError as error:
             raise ValidationError(str(error)) from error
 
-    def forward(self, data: Any) -> Any:
+    def forward(self, data: Item) -> Item:
         """Run a batch, or one item where batches are off."""
         return self.work.run(data) if self.has_batches else self.work.run([data])[0]
 
