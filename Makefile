@@ -6,6 +6,8 @@ ARGS ?=
 PROFILE ?= cpu
 COMPOSE = docker compose --project-name gantry --project-directory . --profile $(PROFILE) -f deploy/compose.yaml \
   $(foreach file,$(sort $(wildcard services/*/compose.yaml)),-f $(file))
+# ONNX Runtime reports to its maker unless it is told not to before its first import.
+export ORT_DISABLE_TELEMETRY ?= 1
 .DEFAULT_GOAL := help
 .PHONY: help .venv run status test lint format docs lock models deps deps-train transcribe images compose clean
 

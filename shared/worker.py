@@ -28,6 +28,10 @@ from shared.wire import Channel, ChannelClosed, record_name
 
 log = logging.getLogger(__name__)
 
+NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
+"""Variables that keep libraries from calling out by themselves: ONNX Runtime's wheels report to
+their maker since 1.31 (microsoft/onnxruntime#27379). They count only before the first import."""
+
 Handler = Callable[[str, list[Any]], Any]
 """Answers a call: name of the method and its arguments."""
 
@@ -71,7 +75,7 @@ class Worker:
                 [sys.executable, "-m", "shared.worker", str(theirs.fileno())],
                 stdin=subprocess.PIPE,
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **spec.environ},
+                env={**NO_TELEMETRY, **os.environ, **spec.environ},
                 start_new_session=True,
             )
         self._channel = Channel(ours, spec.record_types)

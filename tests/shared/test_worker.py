@@ -25,6 +25,8 @@ def create(options):
             threading.Event().wait()
         if method == "end":
             os._exit(3)
+        if method == "environ":
+            return os.environ.get(arguments[0])
         return [method, arguments, options, os.environ.get("GANTRY_TEST")]
 
     return handle
@@ -47,6 +49,10 @@ def worker():
 
 def test_call_is_answered_by_the_handler_with_its_options(worker):
     assert worker.call("add", 1, [2]) == ["add", [1, [2]], {"size": 3}, "set"]
+
+
+def test_libraries_in_a_child_are_told_not_to_report_home(worker):
+    assert worker.call("environ", "ORT_DISABLE_TELEMETRY") == "1"
 
 
 def test_error_of_the_tree_keeps_its_class(worker):
