@@ -35,6 +35,8 @@ def gateway():
         try:
             wait_until_ready(system)
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+                while client.get("/readyz").status_code != 200:
+                    pass  # the gateway probes each second, the supervisor may be earlier
                 yield client
         finally:
             system.send_signal(signal.SIGTERM)
