@@ -35,11 +35,17 @@ def gateway():
         try:
             wait_until_ready(system)
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
-                while client.get("/readyz").status_code != 200:
+                while not sees_all_ready(client):
                     pass  # the gateway probes each second, the supervisor may be earlier
                 yield client
         finally:
             system.send_signal(signal.SIGTERM)
+
+
+def sees_all_ready(client):
+    """Whether the gateway itself takes every service for ready."""
+    services = client.get("/readyz?verbose").json()["services"]
+    return SERVICES <= {name for name, state in services.items() if state["ready"]}
 
 
 def wait_until_ready(system):
