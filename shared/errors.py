@@ -1,18 +1,21 @@
 """Every error a client can meet: one tree, each class with its HTTP status and stable code.
 
-    GantryError 500 internal_error ├── BadRequest 400 bad_request ├── Unauthorized 401 · Forbidden
-    403 · NotFound 404 · MethodNotAllowed 405 · Conflict 409 · Gone 410 ├── PayloadTooLarge 413
-    payload_too_large      bytes, pixels, seconds or pages ├── UnsupportedMedia 415
-    unsupported_media     not a supported or not a decodable type ├── InvalidInput 422
-    invalid_input             a field is wrong; carries the list of faults ├── QuotaExceeded 429
-    quota_exceeded           the caller's own limit ├── ClientGone 499 client_gone
-    only ever seen in the log ├── UpstreamBroken 502 upstream_broken ├── Unavailable 503
-    unavailable                our load, or not yet ready: always with Retry-After │   ├──
-    QueueFull 503 queue_full │   ├── NotReady 503 not_ready                 still loading, draining
-    or restarting │   └── ModelMissing 503 model_missing         names the file and the command
-    that gets it ├── DeadlineExceeded 504 deadline_exceeded └── EngineError 500 engine_error
-    the model failed on this item
-        ├── OutOfMemory 507 out_of_memory          the item does not fit the device even alone
+    GantryError 500 internal_error
+    ├── BadRequest 400 bad_request
+    ├── Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405, Conflict 409, Gone 410
+    ├── PayloadTooLarge 413 payload_too_large      bytes, pixels, seconds or pages
+    ├── UnsupportedMedia 415 unsupported_media     not a supported or not a decodable type
+    ├── InvalidInput 422 invalid_input             a field is wrong; carries the list of faults
+    ├── QuotaExceeded 429 quota_exceeded           the caller's own limit
+    ├── ClientGone 499 client_gone                 only ever seen in the log
+    ├── UpstreamBroken 502 upstream_broken
+    ├── Unavailable 503 unavailable                our load, or not ready: with Retry-After
+    │   ├── QueueFull 503 queue_full
+    │   ├── NotReady 503 not_ready                 still loading, draining or restarting
+    │   └── ModelMissing 503 model_missing         names the file and the command that gets it
+    ├── DeadlineExceeded 504 deadline_exceeded
+    └── EngineError 500 engine_error               the model failed on this item
+        ├── OutOfMemory 507 out_of_memory          the item does not fit even alone
         └── FatalEngineError 500 engine_fatal      the engine cannot be used any more
 
 Callers match on ``code``, which never changes; ``detail`` is for people and may.
