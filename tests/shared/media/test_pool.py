@@ -39,17 +39,19 @@ async def test_fault_of_a_file_names_the_fault(pool, tmp_path):
         await pool.decode_image(tmp_path / "bad", ImageLimits())
 
 
-async def test_killed_decoder_costs_one_request(pool, picture):
+async def test_killed_decoder_costs_one_request(pool, picture, tmp_path):
     await pool.decode_image(picture, ImageLimits())
     [child] = media_children()
-    os.kill(child, signal.SIGSTOP)
-    doomed = asyncio.ensure_future(pool.decode_image(picture, ImageLimits()))
-    await asyncio.sleep(0)
+    os.mkfifo(tmp_path / "pipe")
+    doomed = asyncio.ensure_future(pool.count_pages(tmp_path / "pipe"))
+    # Opening for writing waits for a reader: from then on the decoder is at work.
+    writer = await asyncio.to_thread(os.open, tmp_path / "pipe", os.O_WRONLY)
     os.kill(child, signal.SIGKILL)
 
     with pytest.raises(UnsupportedMedia, match="had to be stopped"):
         await doomed
 
+    os.close(writer)
     assert (await pool.decode_image(picture, ImageLimits())).width_px == 400
 
 
