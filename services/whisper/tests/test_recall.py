@@ -108,7 +108,7 @@ async def test_interrupted_recording_goes_on_where_it_was(tmp_path):
 
     async with served(failing, cache_dir=tmp_path / "r", windows_in_flight=1) as client:
         broken = await post(client, audio)
-    async with served(working, cache_dir=tmp_path / "r") as client:
+    async with served(working, cache_dir=tmp_path / "r", windows_in_flight=1) as client:
         answer = await post(client, audio)
 
     assert (broken.status_code, answer.status_code) == (500, 200)
