@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.tolerance.answering import PredictAnswer
 from services.tolerance.asks import Ask
 from services.tolerance.bundle import read_bundle
-from services.tolerance.data_files import DEMO_MODEL_FOLDER, load_catalog, load_iso286
+from services.tolerance.data_files import DEMO_MODEL_FOLDER, load_catalog
 from services.tolerance.engine import ToleranceEngine
 from services.tolerance.fast_route import decode_request, encode_answer
 from services.tolerance.parts import PredictRequest
@@ -17,6 +17,7 @@ from services.tolerance.predict import (
     model_input,
     prepare,
 )
+from shared.standards.tables import load_iso286
 
 Item = tuple[PredictRequest, list[Row], FloatArray]
 

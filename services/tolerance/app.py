@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from services.tolerance.answering import ToleranceService
 from services.tolerance.bundle import BrokenBundle, Bundle, read_bundle
 from services.tolerance.cases import column_names
-from services.tolerance.data_files import FOLDER, load_catalog, load_iso286, load_iso2768
+from services.tolerance.data_files import FOLDER, load_catalog
 from services.tolerance.fast_route import FastPredict
 from services.tolerance.predict import build_knowledge
 from services.tolerance.routes import (
@@ -27,6 +27,7 @@ from shared.host import EngineHost
 from shared.lanes import InlineLane
 from shared.metrics import EngineMetrics
 from shared.models.store import ModelStore
+from shared.standards.tables import load_iso286, load_iso2768
 
 NAME = "tolerance"
 VERSION = "0.1.0"

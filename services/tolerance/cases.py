@@ -8,8 +8,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from services.tolerance.catalog import Catalog
-from services.tolerance.iso286 import Iso286Tables
 from services.tolerance.parts import Dimensions
+from shared.standards.iso286 import Iso286Tables
 
 CaseKey = tuple[str, str, str, str]
 Category = tuple[str, str]  # (process, characteristic): what an interval is calibrated for

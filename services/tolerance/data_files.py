@@ -1,18 +1,14 @@
-"""Reads the tables that ship with the service: the ISO standards and the catalog.
+"""Reads the tables that ship with the service and belong to no standard: the catalog.
 
-This is the only module of the domain that touches the disk. Numbers live in ``standards/*.json``
-and ``data/catalog.toml``, each with its source and whether it has been confirmed.
+This is the only module of the domain that touches the disk. Numbers live in ``data/catalog.toml``,
+each with its source and whether it has been confirmed; those of the standards are in
+``shared/standards``.
 """
 
-import json
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from services.tolerance.catalog import Catalog, parse_catalog
-from services.tolerance.iso286 import Iso286Tables, ShaftDeviation
-from services.tolerance.iso2768 import GeneralTable, Iso2768Tables
 
 FOLDER = Path(__file__).resolve().parent
 DEMO_MODEL_FOLDER = FOLDER / "demo" / "demo-tolerance"
@@ -22,71 +18,3 @@ PUBLISHED_FILE = FOLDER / "data" / "published.csv"
 def load_catalog() -> Catalog:
     """Read the materials, processes and rule constants."""
     return parse_catalog(tomllib.loads((FOLDER / "data" / "catalog.toml").read_text("utf-8")))
-
-
-def load_iso286() -> Iso286Tables:
-    """Read the grades and fundamental deviations of ISO 286-1."""
-    grades = _read_json("iso286_grades.json")
-    deviations = _read_json("iso286_deviations.json")
-    return Iso286Tables(
-        standard=grades["standard"],
-        up_to_mm=tuple(float(step["up_to_mm"]) for step in grades["steps"]),
-        grade_um=tuple(tuple(float(v) for v in step["it_um"]) for step in grades["steps"]),
-        shafts={
-            letter: ShaftDeviation(
-                letter=letter,
-                kind=row["kind"],
-                grades=(row["grades"][0], row["grades"][1]),
-                up_to_mm=tuple(map(float, row["up_to_mm"])),
-                deviation_um=tuple(map(float, row["um"])),
-                verified_up_to_mm=float(row["verified_up_to_mm"]),
-            )
-            for letter, row in deviations["shafts"].items()
-        },
-        source=grades["source"],
-        deviation_source=deviations["source"],
-    )
-
-
-def load_iso2768() -> Iso2768Tables:
-    """Read the general tolerances of ISO 2768-1 and -2."""
-    part1 = _read_json("iso2768_1.json")
-    part2 = _read_json("iso2768_2.json")
-    return Iso2768Tables(
-        linear_standard=part1["standard"],
-        geometrical_standard=part2["standard"],
-        geometrical_status=part2["status"],
-        linear=_general_table("linear", part1["linear"], "plus_minus_mm"),
-        radius_and_chamfer=_general_table(
-            "radius or chamfer", part1["radius_and_chamfer"], "plus_minus_mm"
-        ),
-        angle=_general_table("angle", part1["angle_by_shorter_side"], "plus_minus_minutes"),
-        geometrical={
-            name: _general_table(name, table, "zone_mm")
-            for name, table in part2["characteristics"].items()
-        },
-        without_general_tolerance=tuple(part2["without_general_tolerance"]),
-    )
-
-
-def _read_json(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((FOLDER / "standards" / name).read_text("utf-8"))
-    return document
-
-
-def _general_table(name: str, fields: Mapping[str, Any], values_key: str) -> GeneralTable:
-    values = {
-        letter: tuple(None if v is None else float(v) for v in row)
-        for letter, row in fields[values_key].items()
-    }
-    verified = fields["verified"]
-    if isinstance(verified, bool):
-        verified = dict.fromkeys(values, verified)
-    return GeneralTable(
-        name=name,
-        source=fields["source"],
-        up_to_mm=tuple(map(float, fields["up_to_mm"])),
-        from_mm=float(fields.get("from_mm", 0.0)),
-        values=values,
-        verified=verified,
-    )

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from services.tolerance.cases import Case, CaseKey, Category, Geometry
 from services.tolerance.catalog import Catalog, Process
-from services.tolerance.iso286 import Iso286Tables, grade_um
 from services.tolerance.rules import apply_rule
+from shared.standards.iso286 import Iso286Tables, grade_um
 
 MIN_SLENDERNESS, MAX_SLENDERNESS = 0.1, 20.0
 MAX_THINNESS = 100.0

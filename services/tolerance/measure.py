@@ -16,11 +16,12 @@ from services.tolerance.answering import PredictAnswer
 from services.tolerance.app import build_engine, find_bundle
 from services.tolerance.asks import Ask
 from services.tolerance.bundle import Bundle
-from services.tolerance.data_files import load_catalog, load_iso286
+from services.tolerance.data_files import load_catalog
 from services.tolerance.fast_route import decode_request, encode_answer
 from services.tolerance.predict import answer, build_knowledge, model_input, prepare
 from services.tolerance.settings import ToleranceSettings
 from shared.engine import Engine
+from shared.standards.tables import load_iso286
 
 REPETITIONS = 5
 ROWS = (1, 32, 1000)

@@ -26,7 +26,6 @@ from services.tolerance.catalog import Catalog
 from services.tolerance.check import check_request
 from services.tolerance.explain import effects_in_mm, explanation_groups, group_log_effects
 from services.tolerance.intervals import IntervalFactors, interval_factors
-from services.tolerance.iso286 import Iso286Tables
 from services.tolerance.parts import (
     Baseline,
     Contribution,
@@ -38,6 +37,7 @@ from services.tolerance.parts import (
 )
 from services.tolerance.rules import RuleFactors, apply_rule, describe_baseline
 from services.tolerance.verdict import judge
+from shared.standards.iso286 import Iso286Tables
 
 SIGNIFICANT_DIGITS = 4
 FloatArray = NDArray[np.float32]

@@ -7,14 +7,6 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.tolerance.answering import ToleranceService, answer_request
 from services.tolerance.fast_route import encode_answer
-from services.tolerance.iso286 import OutsideStandard, available_fits, limits
-from services.tolerance.iso2768 import (
-    GeneralTable,
-    Iso2768Tables,
-    OutsideGeneralTolerances,
-    look_up,
-    split_class,
-)
 from services.tolerance.parts import MAX_PARTS, MAX_SIZE_MM, PredictRequest
 from services.tolerance.schemas import (
     CatalogResponse,
@@ -30,6 +22,14 @@ from services.tolerance.schemas import (
     ZoneBody,
 )
 from shared.errors import FieldFault, InvalidInput
+from shared.standards.iso286 import OutsideStandard, available_fits, limits
+from shared.standards.iso2768 import (
+    GeneralTable,
+    Iso2768Tables,
+    OutsideGeneralTolerances,
+    look_up,
+    split_class,
+)
 
 PREDICT_PATH = "/v1/tolerance/predict"
 ISO286_PATH = "/v1/tolerance/iso286"

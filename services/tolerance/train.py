@@ -34,7 +34,6 @@ from services.tolerance.data_files import (
     DEMO_MODEL_FOLDER,
     PUBLISHED_FILE,
     load_catalog,
-    load_iso286,
 )
 from services.tolerance.evaluation import (
     Errors,
@@ -48,13 +47,14 @@ from services.tolerance.evaluation import (
 )
 from services.tolerance.generator import Sample, generate
 from services.tolerance.intervals import STORED_QUANTILES, compress_scores
-from services.tolerance.iso286 import Iso286Tables
 from services.tolerance.measurements import (
     InvalidMeasurements,
     read_measurements,
     split_measured,
 )
 from services.tolerance.predict import model_input
+from shared.standards.iso286 import Iso286Tables
+from shared.standards.tables import load_iso286
 
 FloatArray = NDArray[np.float64]
 

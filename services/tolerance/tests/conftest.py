@@ -5,12 +5,11 @@ from services.tolerance.bundle import read_bundle
 from services.tolerance.data_files import (
     DEMO_MODEL_FOLDER,
     load_catalog,
-    load_iso286,
-    load_iso2768,
 )
 from services.tolerance.engine import ToleranceEngine
 from services.tolerance.predict import build_knowledge
 from services.tolerance.settings import ToleranceSettings
+from shared.standards.tables import load_iso286, load_iso2768
 from shared.testing import running_app
 
 

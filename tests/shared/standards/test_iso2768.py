@@ -1,7 +1,7 @@
 import pytest
 
-from services.tolerance.data_files import load_iso2768
-from services.tolerance.iso2768 import OutsideGeneralTolerances, look_up, split_class
+from shared.standards.iso2768 import OutsideGeneralTolerances, look_up, split_class
+from shared.standards.tables import load_iso2768
 
 TABLES = load_iso2768()
 ALL = {

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tolerance.data_files import load_iso286
-from services.tolerance.iso286 import OutsideStandard, available_fits, grade_um, limits
+from shared.standards.iso286 import OutsideStandard, available_fits, grade_um, limits
+from shared.standards.tables import load_iso286
 
 TABLES = load_iso286()
 

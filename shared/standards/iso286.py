@@ -1,8 +1,8 @@
 """ISO 286-1: standard tolerance grades IT1 to IT18 and the limits of fits such as H7 or g6.
 
-Values come from the tables in ``standards/``, in micrometres as printed. A size that lies exactly
-on a boundary belongs to the lower step. Hole deviations follow from the shaft's by the rules of
-the standard, so only the shaft tables are stored.
+Values come from the JSON tables beside this module, in micrometres as printed. A size that lies
+exactly on a boundary belongs to the lower step. Hole deviations follow from the shaft's by the
+rules of the standard, so only the shaft tables are stored.
 """
 
 import re
