@@ -1,0 +1,1 @@
+"""Drawings service: from a sheet to dimensions, tolerance frames and the title block."""
