@@ -1,7 +1,10 @@
 """Find the services: every folder under ``services/`` that can be run is one."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+_GATEWAY_URL = re.compile(r"^    gateway_url\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,15 @@ class ServiceFolder:
     def module(self) -> str:
         """What ``python -m`` runs."""
         return f"services.{self.name}"
+
+    def calls_others(self, tree: Path) -> bool:
+        """Whether it asks other services through the gateway: then it has that setting.
+
+        Args:
+            tree: source tree that it runs from; releases may differ in this.
+        """
+        settings = tree / "services" / self.name / "settings.py"
+        return settings.is_file() and bool(_GATEWAY_URL.search(settings.read_text("utf-8")))
 
     @property
     def prefix(self) -> str:

@@ -211,9 +211,16 @@ class System:
             prefix=service.prefix,
             host=host,
             port=chosen or free_port(host),
-            environ={**release.settings, f"{service.prefix}INTERNAL_TOKEN": self.token},
+            environ={**release.settings, **self._given(service, folder or self.root)},
             folder=folder,
         )
+
+    def _given(self, service: ServiceFolder, tree: Path) -> dict[str, str]:
+        """Settings that a replica gets from us: the token, and the gateway if it calls others."""
+        given = {f"{service.prefix}INTERNAL_TOKEN": self.token}
+        if service.calls_others(tree):
+            given[f"{service.prefix}GATEWAY_URL"] = self.url
+        return given
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

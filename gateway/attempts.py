@@ -11,6 +11,7 @@ from collections import defaultdict
 
 from gateway.body import Body
 from gateway.exchange import Exchange
+from gateway.gate import caller_of
 from gateway.headers import request_headers
 from gateway.metrics import GatewayMetrics
 from gateway.outcome import Failure, Outcome, Tally, WholeAnswer, failure_in
@@ -136,6 +137,7 @@ class Attempts:
                 exchange.scope["headers"],
                 request_id=exchange.request_id,
                 timeout_ms=int(left_s * 1000),
+                caller=caller_of(exchange.scope),
                 token=self._token,
             ),
             body=body.payload(),

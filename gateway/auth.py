@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway import key_store
 from gateway.database import Database
 from gateway.key_store import Key, digest_of, split_key
-from shared.errors import Forbidden, Unauthorized
+from shared.errors import BadRequest, Forbidden, GantryError, Unauthorized
 from shared.http import Scope, header
 
 FRESH_S = 2.0  # how long a look-up is believed; after it the file is asked again
@@ -21,17 +21,31 @@ OPEN_PATHS = re.compile(r"^/(livez|readyz|openapi\.json|docs(/.*)?)$")
 """Paths of probes, and of documents that describe the interface."""
 
 
+OWNER_PATTERN = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+LOCAL = "local"  # owner of what comes without a key of its own
+MAX_HOPS = 3
+
+
 @dataclass(frozen=True)
 class Caller:
     """Whom a request comes from."""
 
     key: Key | None = None  # None: anonymous on the loopback, the static key or a service of ours
     is_internal: bool = False  # a service of ours that calls on behalf of a client
+    on_behalf_of: str = LOCAL  # owner of the request that the service is answering
+    hops: int = 0  # how often the request has passed the gateway before
 
     @property
     def owner(self) -> str:
         """Name under which things are kept for the caller; never the secret."""
-        return self.key.id if self.key else "local"
+        return self.key.id if self.key else self.on_behalf_of
+
+
+class TooManyHops(GantryError):
+    """Services of ours call each other in a circle, or too deep."""
+
+    status = 508
+    code = "too_many_hops"
 
 
 class KeyNeeded(Unauthorized):
@@ -67,10 +81,11 @@ class Authenticator:
         Raises:
             Unauthorized: no key, or not a valid one.
             Forbidden: the key does not cover ``needed``.
+            TooManyHops: a service of ours passes a request on that has come too far.
         """
         token = header(scope, b"x-internal-token")
         if token and self._internal_token and _equal(token, self._internal_token):
-            return Caller(is_internal=True)
+            return _caller_behind(scope)
         given = _given_key(scope)
         if given is None:
             if await self._is_open():
@@ -113,6 +128,16 @@ class Authenticator:
             self._known.clear()
         self._known[key_id] = (now, key)
         return key
+
+
+def _caller_behind(scope: Scope) -> Caller:
+    """The caller for whom a service of ours sends a request, as it was told it."""
+    owner, hops = header(scope, b"x-caller") or LOCAL, header(scope, b"x-hops") or "0"
+    if not OWNER_PATTERN.match(owner) or not (hops.isascii() and hops.isdigit()):
+        raise BadRequest("X-Caller and X-Hops must be passed on as the gateway has sent them")
+    if int(hops[:4]) >= MAX_HOPS:
+        raise TooManyHops(f"services may call each other {MAX_HOPS} deep; this goes deeper")
+    return Caller(is_internal=True, on_behalf_of=owner, hops=int(hops))
 
 
 def _given_key(scope: Scope) -> str | None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from gateway.auth import Caller
+
 HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer "
     b"transfer-encoding upgrade".split()
@@ -11,7 +13,7 @@ HOP_BY_HOP = frozenset(
 REPLACED_IN_REQUEST = HOP_BY_HOP | frozenset(
     # The caller's credentials are for the gateway; a service never sees them.
     b"host expect authorization x-api-key x-internal-token x-request-id "
-    b"x-request-timeout-ms".split()
+    b"x-request-timeout-ms x-caller x-hops".split()
 )
 REPLACED_IN_RESPONSE = HOP_BY_HOP | frozenset(
     b"x-request-id server-timing date server x-attempts".split()
@@ -31,7 +33,7 @@ def named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
 
 
 def request_headers(
-    headers: RawHeaders, *, request_id: str, timeout_ms: int, token: str | None
+    headers: RawHeaders, *, request_id: str, timeout_ms: int, caller: Caller, token: str | None
 ) -> list[tuple[str, str]]:
     """Headers of the request to a service.
 
@@ -39,6 +41,7 @@ def request_headers(
         headers: the client's, names in lower case.
         request_id: travels on unchanged.
         timeout_ms: what is left of the request's time.
+        caller: whose request it is; the service passes this on where it calls another.
         token: what the services ask for, if they do.
     """
     dropped = REPLACED_IN_REQUEST | named_by_connection(headers)
@@ -49,6 +52,8 @@ def request_headers(
     ]
     kept.append(("x-request-id", request_id))
     kept.append(("x-request-timeout-ms", str(max(1, timeout_ms))))
+    kept.append(("x-caller", caller.owner))
+    kept.append(("x-hops", str(caller.hops + 1)))
     if token is not None:
         kept.append(("x-internal-token", token))
     return kept

@@ -15,6 +15,8 @@ from shared.errors import QueueFull
 from shared.http import Scope, header, timeout_ms_of
 
 BLOCK_BYTES = 2**20
+HOPS_HEADER = "x-hops"
+"""Kept with a job, so that a job is no way around the limit on calls between services."""
 NOT_STORED = REPLACED_IN_REQUEST | {b"content-length", b"prefer", b"idempotency-key"}
 
 
@@ -106,11 +108,12 @@ class Intake:
 
 
 def _stored_headers(scope: Scope) -> tuple[tuple[str, str], ...]:
-    return tuple(
+    kept = [
         (key.decode("latin-1"), value.decode("latin-1"))
         for key, value in scope["headers"]
         if key not in NOT_STORED
-    )
+    ]
+    return (*kept, (HOPS_HEADER, str(caller_of(scope).hops)))
 
 
 async def _digest(exchange: Exchange, body: RequestBody) -> str:

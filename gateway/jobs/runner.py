@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 from gateway.admission import Admission, Priority
 from gateway.attempts import Attempts
+from gateway.auth import Caller
 from gateway.exchange import Exchange
 from gateway.jobs.files import JobFiles
+from gateway.jobs.intake import HOPS_HEADER
 from gateway.jobs.job import Job, JobStatus, Progress
 from gateway.jobs.store import JobStore, StoredAnswer
 from gateway.jobs.streams import FileBody, FileSink
@@ -254,7 +256,9 @@ def _scope(job: Job) -> Scope:
     if job.input_bytes:
         headers.append((b"content-length", str(job.input_bytes).encode()))
     headers.append((b"x-request-id", job.id.encode()))
+    hops = int(dict(job.headers).get(HOPS_HEADER, "0"))
     return {
+        "state": {"caller": Caller(is_internal=True, on_behalf_of=job.owner, hops=hops)},
         "type": "http",
         "method": "POST",
         "path": job.path,

@@ -13,7 +13,10 @@ NOTHING_THERE = "the model toy is not installed; run `make models MODEL=beta/toy
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    return make_tree(tmp_path_factory.mktemp("tree"), alpha=True, beta=NOTHING_THERE)
+    tree = make_tree(tmp_path_factory.mktemp("tree"), alpha=True, beta=NOTHING_THERE)
+    settings = "class Settings:\n    gateway_url: str = ''\n"
+    (tree / "services/beta/settings.py").write_text(settings)
+    return tree
 
 
 @pytest.fixture
@@ -40,6 +43,17 @@ def test_gateway_is_told_where_the_services_are(running):
 
     assert environ["GATEWAY_UPSTREAMS__ALPHA"] == urls["alpha"]
     assert environ["GATEWAY_UPSTREAMS__BETA"] == urls["beta"]
+
+
+def test_service_that_calls_others_is_told_where_the_gateway_is(running):
+    urls = running.urls()
+    alpha, beta, gateway = (
+        httpx.get(f"{urls[name]}/environ").json() for name in ("alpha", "beta", "gateway")
+    )
+
+    assert beta["BETA_GATEWAY_URL"] == urls["gateway"]
+    assert beta["BETA_INTERNAL_TOKEN"] == gateway["GATEWAY_INTERNAL_TOKEN"]
+    assert "ALPHA_GATEWAY_URL" not in alpha
 
 
 def test_status_reports_the_running_system(running):
