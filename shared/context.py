@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 STEPS = ("gateway", "queue", "preprocess", "inference", "postprocess")
 """Order of the steps in ``Server-Timing``."""
 
+LOCAL = "local"
+"""Caller of a request that came without a key of its own."""
+
 
 @dataclass
 class Progress:
@@ -29,6 +32,7 @@ class RequestContext:
 
     request_id: str
     deadline: float  # absolute, on time.monotonic(), in s
+    caller: str = LOCAL  # whose request it is: what is kept for one caller is no other's
     timings_ms: dict[str, float] = field(default_factory=dict)
     model: str | None = None
     device: str | None = None

@@ -16,6 +16,7 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PROBLEM_TYPE = "application/problem+json"
 REQUEST_ID_PATTERN = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
+CALLER_PATTERN = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 MAX_TIMEOUT_MS = 86_400_000  # one day
 
 
@@ -42,6 +43,20 @@ def _random_ids(per_read: int = 256) -> Iterator[str]:
 
 
 _new_ids = _random_ids()
+
+
+def caller_named_by(scope: Scope) -> str | None:
+    """Whose request it is, as ``X-Caller`` says; None without it.
+
+    The gateway sets the header for each request; who reaches a service past it is trusted.
+
+    Raises:
+        BadRequest: the header is not 1 to 64 letters, digits, ``-`` or ``_``.
+    """
+    given = header(scope, b"x-caller")
+    if given is not None and not CALLER_PATTERN.match(given):
+        raise BadRequest("X-Caller must be 1 to 64 letters, digits, hyphens or underscores")
+    return given
 
 
 def timeout_ms_of(scope: Scope, default_ms: int) -> int:

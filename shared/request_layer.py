@@ -19,7 +19,7 @@ from typing import Any
 
 from prometheus_client import Counter, Histogram
 
-from shared.context import RequestContext, entered
+from shared.context import LOCAL, RequestContext, entered
 from shared.errors import (
     ClientGone,
     DeadlineExceeded,
@@ -33,6 +33,7 @@ from shared.http import (
     Receive,
     Scope,
     Send,
+    caller_named_by,
     encode_headers,
     header,
     request_id_of,
@@ -126,10 +127,12 @@ class RequestLayer:
             timeout_ms = timeout_ms_of(exchange.scope, limits.default_deadline_ms)
             exchange.limit_body(limits.max_body_bytes)
             self._authorise(exchange)
+            caller = caller_named_by(exchange.scope) or LOCAL
         except GantryError as error:
             await exchange.fail(error)
             return
-        context = RequestContext(exchange.request_id, time.monotonic() + timeout_ms / 1000)
+        deadline = time.monotonic() + timeout_ms / 1000
+        context = RequestContext(exchange.request_id, deadline, caller)
         exchange.context = context
         self._live[exchange.request_id] = context
         try:

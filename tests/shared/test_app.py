@@ -88,6 +88,13 @@ async def test_bad_timeout_header_is_refused(client):
     assert answer.status_code == 400
 
 
+async def test_malformed_caller_is_refused(client):
+    answer = await client.post("/v1/echo", json=1, headers={"X-Caller": "a/../b"})
+
+    assert answer.status_code == 400
+    assert "X-Caller" in answer.json()["detail"]
+
+
 async def test_deadline_that_passes_is_a_504(client):
     answer = await client.post("/v1/hang")
 
