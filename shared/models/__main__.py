@@ -142,16 +142,23 @@ def default_models(models: Sequence[Model], environ: Mapping[str, str]) -> list[
     """The model that each service would use if it were installed, where it is not.
 
     That is the one that ``<SERVICE>_MODEL`` names, or else the catalogue's first real one, unless
-    another real one is installed.
+    another real one is installed; and those that the catalogue marks as ``default`` besides. A
+    service whose setting names weights of the operator's own gets none.
     """
     wanted = []
     for service in dict.fromkeys(model.service for model in models):
         real = [model for model in models if model.service == service and not model.entry.demo]
         name = environ.get(f"{service.upper()}_MODEL", "auto")
-        if name != "auto":
-            real = [model for model in real if model.entry.name == name]
-        if real and not any(model.is_installed for model in real):
-            wanted.append(real[0])
+        first = [model for model in real if name in ("auto", model.entry.name)]
+        if not first:
+            continue
+        if not any(model.is_installed for model in first):
+            wanted.append(first[0])
+        wanted += [
+            model
+            for model in real
+            if model.entry.default and not model.is_installed and model not in wanted
+        ]
     return wanted
 
 

@@ -12,7 +12,8 @@
 
 A demo model of our own stands in the repository: ``folder`` names it, relative to the service's
 folder. A model that an installed Python package carries has ``package``, and ``folder`` is relative
-to that. The order of the file is the order of preference.
+to that. The order of the file is the order of preference. ``default = true`` marks a further model
+that `make run` fetches beside the first, because it does what that one cannot.
 """
 
 import re
@@ -50,6 +51,7 @@ class ModelEntry:
     folder: str | None = None  # of a demo model, relative to the service's folder
     package: str | None = None  # Python package that carries the files, in ``folder``
     prepare: str | None = None  # module run on each file once it is fetched: an export, say
+    default: bool = False  # does what the first model does not, so `make run` fetches it as well
     options: dict[str, Any] = field(default_factory=dict)  # what the engine must know
 
     @property

@@ -308,3 +308,26 @@ def test_list_shows_every_model_and_its_state(places, tmp_path, capsys):
     assert "missing" in rows["ears/small"]
     assert "installed" in rows["ears/demo-ears"]
     assert rows["ears/demo-ears"].endswith("demo")
+
+
+def test_model_marked_as_default_is_wanted_beside_the_installed_one(places, tmp_path):
+    (tmp_path / "models/ears/large").mkdir(parents=True)
+    (tmp_path / "models/ears/large/model.bin").write_bytes(b"x")
+    catalog = tmp_path / "services/ears/models.toml"
+    catalog.write_text(
+        catalog.read_text().replace('name = "small"', 'name = "small"\ndefault = true')
+    )
+
+    models = find_models(tmp_path / "services", tmp_path / "models")
+
+    assert [model.id for model in default_models(models, {})] == ["ears/small"]
+    assert [model.id for model in default_models(models, {"EARS_MODEL": "large"})] == ["ears/small"]
+    assert default_models(models, {"EARS_MODEL": "/weights/mine.bin"}) == []
+
+
+def test_run_fetches_the_real_korean_recogniser_beside_the_bundled_models(tmp_path):
+    models = find_models(Path(__file__).resolve().parents[2] / "services", tmp_path)
+
+    wanted = [model.id for model in default_models(models, {}) if model.service == "ocr"]
+
+    assert wanted == ["ocr/korean-pp-ocrv5-mobile"]
