@@ -282,7 +282,7 @@ class EngineHost:
         if degraded:
             log.warning("%s: running on the CPU: %s", self.name, self.reason)
         self._set_phase(Phase.DEGRADED if degraded else Phase.READY)
-        if degraded and self._cpu_prototype is not None:
+        if degraded and self._cpu_prototype is not None and not info.fallback_reason:
             self._spawn(self._return_to_gpu())
         if self._policy.idle_unload_s is not None:
             self._last_work = asyncio.get_running_loop().time()
@@ -342,6 +342,8 @@ class EngineHost:
             lane = self._prototype.clone()
             try:
                 info = await lane.start()
+                if info.device == "cpu":  # it, too, had to fall back: nothing is gained
+                    raise NotReady(info.fallback_reason or "the engine chose the CPU")
             except GantryError as error:
                 log.info("%s: the GPU is still out of use: %s", self.name, error.detail)
                 await lane.stop()

@@ -184,6 +184,30 @@ def test_gpu_that_does_not_start_falls_back_to_the_cpu_and_returns():
     assert stopped == 1
 
 
+def test_engine_that_falls_back_by_itself_is_not_loaded_again_and_again():
+    async def main(loop):
+        script = Script(starts=[EngineInfo("m", "cpu", fallback_reason="no build for GPUs")])
+        host = host_of(script, cpu_lane=ScriptedLane(Script()), policy=HostPolicy(gpu_retry_s=60))
+        host.start()
+        await host.settled()
+        await asyncio.sleep(200)
+        return host.phase, host.reason, len(script.started)
+
+    assert simulate(main) == (Phase.DEGRADED, "no build for GPUs", 1)
+
+
+def test_gpu_that_is_gone_for_good_does_not_move_the_engine_from_cpu_to_cpu():
+    async def main(loop):
+        broken, gone = FatalEngineError("lost"), EngineInfo("m", "cpu", fallback_reason="no GPU")
+        gpu, cpu = Script(starts=[broken, broken, gone]), Script(starts=[EngineInfo("m", "cpu")])
+        host = host_of(gpu, cpu_lane=ScriptedLane(cpu), policy=HostPolicy(gpu_retry_s=60))
+        host.start()
+        await asyncio.sleep(200)
+        return host.phase, host.reason, cpu.stopped
+
+    assert simulate(main) == (Phase.DEGRADED, "lost", 0)
+
+
 def test_idle_engine_is_unloaded_and_wakes_for_the_next_request():
     async def main(loop):
         script = Script()
