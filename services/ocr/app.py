@@ -50,19 +50,21 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     metrics = EngineMetrics(registry)
     policy = HostPolicy(recycle=RecyclePolicy(settings.recycle_after_batches or None))
     detector = EngineHost(
-        InlineLane(engine.detector) if engine else _lane(settings, "detector"),
+        InlineLane(engine.detector) if engine else _lane(settings, "detector", settings.device),
         limits_from(settings),
         metrics=metrics,
         name="detect",
         policy=policy,
+        cpu_lane=None if engine else _cpu_lane(settings, "detector"),
     )
     recogniser = EngineHost(
-        InlineLane(engine.recogniser) if engine else _lane(settings, "recogniser"),
+        InlineLane(engine.recogniser) if engine else _lane(settings, "recogniser", settings.device),
         # Requests are admitted at the detector; the crops of those admitted must find room here.
         limits_from(settings, queue_factor=CROPS_IN_FLIGHT),
         metrics=metrics,
         name="recognise",
         policy=policy,
+        cpu_lane=None if engine else _cpu_lane(settings, "recogniser"),
     )
     media = MediaPool(settings.media_workers)
     entries = ModelStore(SERVICE_DIR, settings.models_dir).entries
@@ -83,12 +85,17 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     )
 
 
-def _lane(settings: OcrSettings, kind: str) -> Lane:
+def _cpu_lane(settings: OcrSettings, kind: str) -> Lane | None:
+    """For when the GPU fails; an operator who named a device wants no other."""
+    return _lane(settings, kind, "cpu") if settings.device == "auto" else None
+
+
+def _lane(settings: OcrSettings, kind: str, device: str) -> Lane:
     options = EngineOptions(
         model=settings.model,
         models_dir=str(settings.models_dir),
         model_dir=None if settings.model_dir is None else str(settings.model_dir),
-        device=settings.device,
+        device=device,
         runtime=settings.runtime,
         threads=settings.threads,
     )

@@ -34,21 +34,27 @@ LIBRARY_ENVIRON = {
 """Set for the engine's process before anything is imported there."""
 
 
-def build(settings: YoloSettings | None = None, engine: Engine | None = None) -> FastAPI:
+def build(
+    settings: YoloSettings | None = None,
+    engine: Engine | None = None,
+    cpu_engine: Engine | None = None,
+) -> FastAPI:
     """The application of the service.
 
     Args:
         settings: read from the environment by default.
         engine: runs in this process instead of the one that the settings describe (tests).
+        cpu_engine: takes over from ``engine`` when that cannot be loaded (tests).
     """
     settings = settings or YoloSettings.from_environment()
     registry = CollectorRegistry()
     most = settings.max_batch_size or LARGEST_BATCH
     host = EngineHost(
-        _lane(settings) if engine is None else InlineLane(engine),
+        _lane(settings, settings.device) if engine is None else InlineLane(engine),
         limits_from(settings, max_batch_size=most, max_weight=most * float(USUAL_CANVAS_PX)),
         metrics=EngineMetrics(registry),
         name="detect",
+        cpu_lane=_cpu_lane(settings) if engine is None else _inline(cpu_engine),
     )
     media = MediaPool()
     detector = Detector(
@@ -74,7 +80,16 @@ def build(settings: YoloSettings | None = None, engine: Engine | None = None) ->
     )
 
 
-def _lane(settings: YoloSettings) -> Lane:
+def _cpu_lane(settings: YoloSettings) -> Lane | None:
+    """For when the GPU fails; an operator who named a device wants no other."""
+    return _lane(settings, "cpu") if settings.device == "auto" else None
+
+
+def _inline(engine: Engine | None) -> Lane | None:
+    return None if engine is None else InlineLane(engine)
+
+
+def _lane(settings: YoloSettings, device: str) -> Lane:
     return ProcessLane(
         WorkerSpec(
             handler="services.yolo.engine:create_engine",
@@ -82,7 +97,7 @@ def _lane(settings: YoloSettings) -> Lane:
                 "models_dir": str(settings.models_dir),
                 "model": settings.model,
                 "engine": settings.engine,
-                "device": settings.device,
+                "device": device,
                 "threads": settings.threads,
                 "exact": settings.exact,
                 "probe_batches": settings.max_batch_size == 0,

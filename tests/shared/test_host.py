@@ -203,7 +203,9 @@ def test_gpu_that_is_gone_for_good_does_not_move_the_engine_from_cpu_to_cpu():
         host = host_of(gpu, cpu_lane=ScriptedLane(cpu), policy=HostPolicy(gpu_retry_s=60))
         host.start()
         await asyncio.sleep(200)
-        return host.phase, host.reason, cpu.stopped
+        state = (host.phase, host.reason, cpu.stopped)
+        await host.stop()
+        return state
 
     assert simulate(main) == (Phase.DEGRADED, "lost", 0)
 
