@@ -2,10 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
+import psutil
 import uvicorn
 from fastapi import FastAPI
 
@@ -56,3 +59,38 @@ async def _serve(server: uvicorn.Server, listener: socket.socket, started: async
         await server.serve(sockets=[listener])
     finally:
         started.set()
+
+
+@dataclass
+class Peak:
+    """How much memory processes took beyond what they had before."""
+
+    growth_bytes: int = 0
+
+
+@contextmanager
+def peak_memory() -> Iterator[Peak]:
+    """Find how far this process and its children grew inside the block, as Linux tells it.
+
+    Yields:
+        The sum over the processes, there once the block has ended. Children that started or ended
+        inside the block do not count.
+    """
+    peak = Peak()
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    before = {}
+    for each in family:
+        Path(f"/proc/{each.pid}/clear_refs").write_text("5")  # forgets the peak so far
+        before[each.pid] = _peak_bytes(each.pid)
+    yield peak
+    peak.growth_bytes = sum(
+        max(0, _peak_bytes(each.pid) - before[each.pid]) for each in family if each.is_running()
+    )
+
+
+def _peak_bytes(pid: int) -> int:
+    """Highest resident memory of a process since it was last forgotten (``VmHWM``)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -30,13 +30,18 @@ def decode_image(path: str, limits: ImageLimits) -> Picture:
     """
     if not Path(path).stat().st_size:
         raise UnsupportedMedia("the file is empty")
-    Image.MAX_IMAGE_PIXELS = None  # our own limit below is checked before unpacking
+    # Pillow refuses twice this number as soon as it reads a size, before it allocates anything.
+    Image.MAX_IMAGE_PIXELS = -(-limits.max_pixels // 2)
     warnings.simplefilter("ignore")
     try:
         with Image.open(path, formats=FORMATS) as image:
             _check_size(image, limits)
             image.load()
             return Picture(np.ascontiguousarray(_to_rgb(_upright(image))))
+    except Image.DecompressionBombError:
+        raise PayloadTooLarge(
+            f"the picture has too many pixels; the limit is {limits.max_pixels}"
+        ) from None
     except UnidentifiedImageError:
         raise UnsupportedMedia(f"not a picture; supported are {', '.join(FORMATS)}") from None
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError) as error:

@@ -9,6 +9,7 @@ from PIL import Image
 from shared.errors import PayloadTooLarge, UnsupportedMedia
 from shared.media.images import decode_image
 from shared.media.limits import ImageLimits
+from shared.testing import peak_memory
 
 
 @pytest.fixture
@@ -73,8 +74,13 @@ def test_first_frame_of_an_animation_is_taken(decode):
 
 
 def test_more_pixels_than_the_limit_are_refused(decode):
-    with pytest.raises(PayloadTooLarge, match="30 x 40"):
-        decode(Image.new("L", (30, 40)), limits=ImageLimits(max_pixels=1000))
+    with pytest.raises(PayloadTooLarge, match="the limit is 1199"):
+        decode(Image.new("L", (30, 40)), limits=ImageLimits(max_pixels=1199))
+
+    assert decode(Image.new("L", (30, 40)), limits=ImageLimits(max_pixels=1200)).shape[:2] == (
+        40,
+        30,
+    )
 
 
 def test_pixels_are_counted_before_anything_is_unpacked(decode):
@@ -85,6 +91,17 @@ def test_pixels_are_counted_before_anything_is_unpacked(decode):
 
     with pytest.raises(PayloadTooLarge):
         decode(bomb)
+
+
+def test_frame_to_be_cleared_takes_no_memory_of_its_announced_size(decode):
+    screen = b"GIF89a" + struct.pack("<HHBBB", 32, 32, 0xF1, 0, 0) + bytes(12)
+    cleared_afterwards = b"\x21\xf9\x04\x08" + bytes(4)
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 65_535, 2_000, 0) + b"\x02"
+
+    with peak_memory() as peak, pytest.raises(PayloadTooLarge):
+        decode(screen + cleared_afterwards + frame)
+
+    assert peak.growth_bytes < 16 * 2**20
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture at all", b"%PDF-1.4 and nothing", b"BM"])
