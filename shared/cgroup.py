@@ -43,3 +43,23 @@ def memory_limit_bytes(root: Path = CGROUP_ROOT) -> int | None:
         limit = None if text == "max" else int(text)
         return None if limit is None or limit >= 2**60 else limit
     return None
+
+
+def memory_working_set_bytes(root: Path = CGROUP_ROOT) -> int | None:
+    """Memory in use that the kernel cannot simply take back; None without a memory cgroup.
+
+    As the kubelet counts it: all of the cgroup's memory less the file pages not used of late.
+    """
+    for usage, stat in (
+        ("memory.current", "memory.stat"),
+        ("memory/memory.usage_in_bytes", "memory/memory.stat"),
+    ):
+        try:
+            used = int((root / usage).read_text())
+            lines = (root / stat).read_text().splitlines()
+        except (OSError, ValueError):
+            continue
+        pairs = dict(line.split(maxsplit=1) for line in lines)
+        inactive = pairs.get("total_inactive_file", pairs.get("inactive_file", "0"))
+        return max(0, used - int(inactive))
+    return None

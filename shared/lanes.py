@@ -15,8 +15,11 @@ from typing import Any, Protocol
 import psutil
 
 from shared.engine import Engine, EngineInfo
-from shared.errors import DeadlineExceeded, EngineError, GantryError
+from shared.errors import DeadlineExceeded, EngineError, GantryError, OutOfMemory
 from shared.faults import classify
+from shared.gpu.device import Device, list_gpus
+from shared.gpu.manager import GPUMemoryManager
+from shared.gpu.memory import NvmlMonitor
 from shared.worker import Handler, Worker, WorkerSpec, resolve
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,10 @@ class Lane(Protocol):
 
     async def run(self, key: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
         """Run one batch; as ``Engine.run``."""
+        ...
+
+    async def clean_up(self) -> None:
+        """Give back memory that is not in use, between two batches."""
         ...
 
     async def stop(self) -> None:
@@ -64,18 +71,25 @@ class InlineLane:
     def __init__(self, engine: Engine) -> None:
         """Take the engine; nothing is loaded yet."""
         self._engine = engine
+        self._memory = GPUMemoryManager()
         self._thread: ThreadPoolExecutor | None = None
 
     async def start(self) -> EngineInfo:
         """Load and warm the engine on its thread."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lane")
-        info: EngineInfo = await self._call(_load_and_warm, self._engine)
+        info: EngineInfo = await self._call(_load_and_warm, self._engine, self._memory)
         return info
 
     async def run(self, key: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
         """Run one batch."""
-        results: Sequence[Any] = await self._call(run_engine, self._engine, key, payloads)
+        results: Sequence[Any] = await self._call(
+            run_engine, self._engine, key, payloads, self._memory
+        )
         return results
+
+    async def clean_up(self) -> None:
+        """Give back memory that is not in use, between two batches."""
+        await self._call(self._memory.clean_up, "asked by the host")
 
     async def stop(self) -> None:
         """Close the engine and end the thread."""
@@ -159,6 +173,13 @@ class ProcessLane:
             raise LaneHung(f"the model did not answer within {self._timeout_s:g} s")
         return checked(call.result(), payloads)
 
+    async def clean_up(self) -> None:
+        """Let the child give back memory that it does not use, between two batches."""
+        if self._worker is None or self._thread is None:
+            return
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._worker.call, "clean_up")
+
     def clone(self) -> "ProcessLane":
         """Another lane of the same kind, not started."""
         return ProcessLane(self._given, timeout_s=self._timeout_s)
@@ -195,36 +216,56 @@ def checked(results: Sequence[Any], payloads: Sequence[Any]) -> Sequence[Any]:
     return results
 
 
-def run_engine(engine: Engine, key: Hashable, payloads: Sequence[Any]) -> list[Any]:
+def run_engine(
+    engine: Engine, key: Hashable, payloads: Sequence[Any], memory: GPUMemoryManager
+) -> list[Any]:
     """Run a batch; what the engine raises or returns as an exception becomes one of our errors.
+
+    Memory is cleaned up before this returns, if the batch ran out of it.
 
     Raises:
         GantryError: the batch failed as a whole, or gave a wrong number of results.
     """
     try:
-        results = checked(engine.run(key, payloads), payloads)
+        with memory:
+            results = checked(engine.run(key, payloads), payloads)
     except GantryError:
         raise
     except Exception as error:  # the batch loop's edge: native code raises anything
         log.exception("a batch failed")
         raise classify(error) from error
-    return [classify(each) if isinstance(each, Exception) else each for each in results]
+    return [_item(each, memory) if isinstance(each, Exception) else each for each in results]
+
+
+def _item(error: Exception, memory: GPUMemoryManager) -> GantryError:
+    shown = classify(error)
+    if isinstance(shown, OutOfMemory):
+        memory.after_out_of_memory(error)
+    return shown
 
 
 def engine_handler(options: dict[str, Any]) -> Handler:
     """The child's side of ``ProcessLane``: build the engine that the options name, and serve it."""
     engine: Engine = resolve(options["engine"])(options["options"])
+    memory = GPUMemoryManager()
 
     def handle(method: str, arguments: list[Any]) -> Any:  # noqa: ANN401 - any wire value
         if method == "load":
-            return _load_and_warm(engine)
+            return _load_and_warm(engine, memory)
+        if method == "clean_up":
+            return memory.clean_up("asked by the host").freed_bytes
         key, payloads = arguments
-        return run_engine(engine, key, payloads)
+        return run_engine(engine, key, payloads, memory)
 
     return handle
 
 
-def _load_and_warm(engine: Engine) -> EngineInfo:
+def _load_and_warm(engine: Engine, memory: GPUMemoryManager) -> EngineInfo:
     info = engine.load()
+    device = Device(info.device)
+    if device.is_gpu:
+        gpus = list_gpus()
+        if device.index < len(gpus):
+            memory.watch(NvmlMonitor(gpus[device.index].uuid))
     engine.warm_up()
     return info

@@ -1,6 +1,11 @@
 import pytest
 
-from shared.cgroup import cpu_quota_cores, memory_limit_bytes, usable_cores
+from shared.cgroup import (
+    cpu_quota_cores,
+    memory_limit_bytes,
+    memory_working_set_bytes,
+    usable_cores,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,3 +42,19 @@ def test_memory_limit_is_read_and_max_means_none(tmp_path):
 def test_no_cgroup_means_no_limits(tmp_path):
     assert cpu_quota_cores(tmp_path) is None
     assert memory_limit_bytes(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "stat", "line"),
+    [
+        ("memory.current", "memory.stat", "inactive_file 300"),
+        ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file 300"),
+    ],
+)
+def test_working_set_leaves_out_file_pages_not_used_of_late(tmp_path, usage, stat, line):
+    (tmp_path / "memory").mkdir()
+    (tmp_path / usage).write_text("1000\n")
+    (tmp_path / stat).write_text(f"active_file 50\n{line}\n")
+
+    assert memory_working_set_bytes(tmp_path) == 700
+    assert memory_working_set_bytes(tmp_path / "none") is None

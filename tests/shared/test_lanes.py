@@ -1,0 +1,84 @@
+import weakref
+
+import pytest
+
+from shared.engine import EngineInfo
+from shared.errors import EngineError, OutOfMemory
+from shared.lanes import InlineLane
+from tests.shared.echo import process_lane
+
+
+class Tensor:
+    pass
+
+
+class HungryEngine:
+    """Runs out of memory on "big", alone or for its batch, while it holds a tensor."""
+
+    def __init__(self):
+        self.held = []
+
+    def load(self):
+        return EngineInfo(model="hungry", device="cpu")
+
+    def warm_up(self):
+        pass
+
+    def run(self, key, payloads):
+        tensor = Tensor()
+        self.held.append(weakref.ref(tensor))
+        if payloads == ["big"]:
+            raise MemoryError
+        return [MemoryError() if each == "big" else each for each in payloads]
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+async def hungry():
+    engine = HungryEngine()
+    lane = InlineLane(engine)
+    await lane.start()
+    yield engine, lane
+    await lane.stop()
+
+
+async def test_batch_that_ran_out_of_memory_lets_go_of_its_tensors(hungry):
+    engine, lane = hungry
+
+    with pytest.raises(OutOfMemory) as kept:
+        await lane.run((), ["big"])
+
+    assert engine.held[0]() is None
+    assert kept.value.__cause__ is not None
+
+
+async def test_item_that_ran_out_of_memory_fails_alone(hungry):
+    _, lane = hungry
+
+    small, big = await lane.run((), ["small", "big"])
+
+    assert small == "small"
+    assert isinstance(big, OutOfMemory)
+
+
+async def test_engine_cleans_up_between_batches_when_asked(hungry):
+    _, lane = hungry
+
+    await lane.clean_up()
+
+    assert await lane.run((), ["small"]) == ["small"]
+
+
+async def test_engine_in_a_process_of_its_own_cleans_up_and_goes_on():
+    lane = process_lane()
+    await lane.clean_up()  # nothing is loaded, nothing to give back
+    await lane.start()
+
+    await lane.clean_up()
+
+    assert await lane.run((), [1, 2]) == [1, 2]
+    await lane.stop()
+    with pytest.raises(EngineError):
+        await lane.run((), [1])
