@@ -114,8 +114,10 @@ def _shared_fault(found: Import) -> str | None:
     if found.library in FIRST_PARTY and found.library != "shared":
         return "shared imports neither services nor gateway"
     if found.library in MODEL_LIBRARIES:
-        is_gpu = found.file.parts[1] == "gpu" and found.library == "torch"
-        if not is_gpu or found.at_load:
+        folder = found.file.parts[1]
+        if found.library != "torch" or folder not in ("gpu", "demo"):
+            return "in shared, only gpu/ and demo/ import torch"
+        if folder == "gpu" and found.at_load:
             return "in shared, only functions of gpu/ import torch"
     return None
 

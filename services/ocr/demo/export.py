@@ -50,7 +50,7 @@ def export(checkpoint: Path, folder: Path) -> Path:
             "name": MODEL_NAME,
             "training_minutes": f"{state['seconds_done'] / 60:.0f}",
             "training_wall_minutes": f"{state['wall_seconds_done'] / 60:.0f}",
-            "training_lines": str(state["lines_done"]),
+            "training_lines": str(state["examples_done"]),
             "training_device": state["device_name"],
         },
     )

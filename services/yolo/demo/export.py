@@ -54,7 +54,7 @@ def export(checkpoint: Path, folder: Path) -> Path:
         ("description", f"Gantry {MODEL_NAME}: a YOLO11n trained on synthetic drawings"),
         ("training_minutes", f"{state['seconds_done'] / 60:.0f}"),
         ("training_wall_minutes", f"{state['wall_seconds_done'] / 60:.0f}"),
-        ("training_pictures", str(state["pictures_done"])),
+        ("training_pictures", str(state["examples_done"])),
         ("training_device", state["device_name"]),
     ):
         _set_property(graph, key, value)
