@@ -19,6 +19,8 @@ from shared.batching import BatchLimits, DynamicBatcher, Item, ItemTrace, Priori
 from shared.context import RequestContext, request_context
 from shared.engine import EngineInfo
 from shared.errors import GantryError, ModelMissing, NotReady
+from shared.gpu.budget import BudgetedLane
+from shared.gpu.ledger import DeviceMemoryFull, Shortage
 from shared.host_policy import HostPolicy, Phase
 from shared.lane_health import LaneHealth
 from shared.lanes import Lane
@@ -58,6 +60,9 @@ class EngineHost:
         self.info: EngineInfo | None = None
         self.reason: str | None = None  # why it is not ready, or why it is degraded
         self._prototype, self._cpu_prototype = lane, cpu_lane
+        for each in (lane, cpu_lane):
+            if isinstance(each, BudgetedLane):
+                each.owned_by(self)
         self._policy = policy or HostPolicy()
         self._metrics = metrics
         self._batcher = DynamicBatcher(
@@ -69,6 +74,7 @@ class EngineHost:
         )
         self._health = LaneHealth(self._policy.recycle)
         self._recycling = False
+        self._gave_up = False  # unloaded for another model; wakes with the next request
         self._lanes: list[Lane] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._loading: asyncio.Task[None] | None = None
@@ -97,6 +103,12 @@ class EngineHost:
         """How long a new item would wait, in s."""
         return self._batcher.predicted_wait_s()
 
+    @property
+    def share_bytes(self) -> int | None:
+        """Memory set aside for it on its device; None where no budget is kept."""
+        guarded = [each for each in self._lanes if isinstance(each, BudgetedLane)]
+        return sum(each.share_bytes for each in guarded) if guarded else None
+
     async def settled(self) -> None:
         """Wait until the engine is loaded, or is known not to load."""
         await self._settled.wait()
@@ -106,6 +118,7 @@ class EngineHost:
     def start(self) -> None:
         """Begin to load in the background; a load that is under way is not doubled."""
         if self._loading is None or self._loading.done():
+            self._gave_up = False
             self._set_phase(Phase.LOADING)
             self._loading = self._spawn(self._load())
 
@@ -127,18 +140,64 @@ class EngineHost:
     async def recycle(self, reason: str) -> None:
         """Replace every lane by a fresh one without dropping a request: start, warm, swap, drain.
 
+        Where the device has no room for two, requests wait in the queue meanwhile.
+
         Raises:
             GantryError: the fresh lane did not start or failed its golden example; the old one
                 goes on.
         """
-        for old in list(self._lanes):
-            fresh = old.clone()
-            self.info = await fresh.start()
-            self._metrics.restarts.labels(self.name, reason).inc()
-            self._use(fresh)
-            self._lanes.remove(old)
-            await self._batcher.remove_lane(old)
-            await old.stop()
+        was_recycling, self._recycling = self._recycling, True
+        try:
+            for old in list(self._lanes):
+                fresh = old.clone()
+                try:
+                    self.info = await fresh.start()
+                except DeviceMemoryFull:
+                    self._replace_in_place(old, reason)
+                    continue
+                self._metrics.restarts.labels(self.name, reason).inc()
+                self._use(fresh)
+                self._lanes.remove(old)
+                await self._free([old])
+        finally:
+            self._recycling = was_recycling
+
+    def _replace_in_place(self, old: Lane, reason: str) -> None:
+        """Free a lane first, then load: as after a loss, but its batch is finished."""
+        self._metrics.restarts.labels(self.name, reason).inc()
+        self._lanes.remove(old)
+        if not self._lanes:
+            self._set_phase(Phase.LOADING)
+
+        async def free_and_load() -> None:
+            await self._free([old])
+            await self._load()
+
+        self._loading = self._spawn(free_and_load())
+
+    # The device's memory (``shared.gpu.budget.ShareOwner``)
+
+    def give_up_if_idle(self) -> bool:
+        """Unload for another model, unless there is work; whether that was begun."""
+        is_busy = self.queued_items or self._batcher.running_items or self._recycling
+        if is_busy or not self.is_ready or self._gave_up:
+            return self._gave_up
+        log.info("%s: unloading: another model needs the device's memory", self.name)
+        self._gave_up = True
+        lanes, self._lanes = self._lanes, []
+        self._set_phase(Phase.UNLOADED)  # a request that comes now loads it again, and waits
+        self._spawn(self._free(lanes))
+        return True
+
+    async def _free(self, lanes: Sequence[Lane]) -> None:
+        for lane in lanes:
+            await self._batcher.remove_lane(lane)
+            await lane.stop()
+
+    def waits_for_memory(self, shortage: Shortage | None) -> None:
+        """Say in ``/readyz`` why a load waits."""
+        if not self._lanes:
+            self.reason = f"waits for the device's memory: {shortage}" if shortage else None
 
     async def _stop_lanes(self, phase: Phase, reason: GantryError) -> None:
         if self._loading is not None and not self._loading.done():
@@ -225,7 +284,9 @@ class EngineHost:
 
     async def _wake(self, context: RequestContext) -> None:
         self._last_work = asyncio.get_running_loop().time()
-        if self._phase is Phase.UNLOADED and self._policy.idle_unload_s is not None:
+        if self._phase is Phase.UNLOADED and (
+            self._gave_up or self._policy.idle_unload_s is not None
+        ):
             self.start()
             await self.settled()
         if self.info is not None:
@@ -322,18 +383,28 @@ class EngineHost:
         memory_bytes = self._health.memory_bytes(lane)
         if memory_bytes is not None:
             self._metrics.engine_memory.labels(self.name).set(memory_bytes)
+            self._metrics.memory_share.labels(self.name).set(self.share_bytes or 0)
         if reason is not None and not self._recycling and self.is_ready:
             self._recycling = True
-            self._spawn(self._recycle_for(reason))
+            self._spawn(self._recycle_for(lane, reason))
 
-    async def _recycle_for(self, reason: str) -> None:
-        log.warning("%s: recycling the engine's process: %s", self.name, reason)
+    async def _recycle_for(self, lane: Lane, reason: str) -> None:
         try:
+            if reason != "batches" and await self._is_relieved(lane):
+                log.info("%s: a clean-up was enough: %s", self.name, reason)
+                return
+            log.warning("%s: recycling the engine's process: %s", self.name, reason)
             await self.recycle(reason)
         except GantryError as error:
             log.warning("%s: the replacement did not start: %s", self.name, error.detail)
         finally:
             self._recycling = False
+
+    async def _is_relieved(self, lane: Lane) -> bool:
+        """Clean a lane's memory up, and see whether that was all that was wrong."""
+        await lane.clean_up()
+        self._metrics.cleanups.labels(self.name).inc()
+        return self._health.after_clean_up(lane)
 
     async def _return_to_gpu(self) -> None:
         """While on the CPU, try the GPU now and then; swap when it works again."""

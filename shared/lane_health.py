@@ -24,6 +24,7 @@ class _Record:
     detector: GrowthDetector
     batches: int = 0
     memory_bytes: int | None = None
+    is_cleaned: bool = False  # has been cleaned up once, without being replaced
     lane: Lane = field(repr=False, kw_only=True)
 
 
@@ -63,6 +64,24 @@ class LaneHealth:
         if self._policy.growth is not None and record.detector.verdict().is_growing:
             return "growth"
         return None
+
+    def after_clean_up(self, lane: Lane) -> bool:
+        """Whether a clean-up took away the reason to replace the lane, which then is watched anew.
+
+        What frees memory once only delays a leak: the second time, the lane is replaced.
+        """
+        record = self._record(lane)
+        before, record.memory_bytes = record.memory_bytes, lane.memory_bytes
+        if record.is_cleaned or before is None or record.memory_bytes is None:
+            return False
+        record.is_cleaned = True
+        above = self._policy.above_bytes
+        if above is not None and record.memory_bytes > above:
+            return False
+        if before - record.memory_bytes < record.detector.verdict().growth_bytes / 2:
+            return False
+        record.detector = GrowthDetector(self._policy.growth)
+        return True
 
     def _record(self, lane: Lane) -> _Record:
         record = self._records.get(id(lane))

@@ -60,6 +60,11 @@ class Lane(Protocol):
         ...
 
     @property
+    def pid(self) -> int | None:
+        """Id of the engine's own process; None where it shares this one, or there is none."""
+        ...
+
+    @property
     def is_alive(self) -> bool:
         """Whether batches can be run now."""
         ...
@@ -105,6 +110,11 @@ class InlineLane:
 
     @property
     def memory_bytes(self) -> int | None:
+        """None: the engine lives in this process."""
+        return None
+
+    @property
+    def pid(self) -> int | None:
         """None: the engine lives in this process."""
         return None
 
@@ -193,6 +203,11 @@ class ProcessLane:
             return int(psutil.Process(self._worker.pid).memory_info().rss)
         except psutil.Error:
             return None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child; None while there is none."""
+        return self._worker.pid if self._worker is not None else None
 
     async def stop(self) -> None:
         """End the child."""

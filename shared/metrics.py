@@ -99,6 +99,14 @@ class EngineMetrics:
         self.engine_memory = self._gauge(
             "gantry_engine_memory_bytes", "Resident memory of the engine's process.", by_name
         )
+        self.memory_share = self._gauge(
+            "gantry_engine_memory_share_bytes",
+            "Memory set aside for the engine on its device; 0 where no budget is kept.",
+            by_name,
+        )
+        self.cleanups = self._counter(
+            "gantry_memory_cleanups_total", "Engines asked to give back unused memory.", by_name
+        )
         self.cpu_fallback = self._gauge(
             "gantry_cpu_fallback", "1 while on the CPU though a GPU was wanted.", by_name
         )

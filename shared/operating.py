@@ -53,6 +53,7 @@ def _engine_state(host: EngineHost) -> dict[str, Any]:
         "model": info.model if info else None,
         "device": info.device if info else None,
         "device_reason": info.device_reason if info else None,
+        "memory_share_bytes": host.share_bytes,
     }
 
 

@@ -132,6 +132,47 @@ class ServiceSettings(ProcessSettings):
     engine_timeout_s: float = Field(
         300.0, gt=0, description="Longest run of one batch, in s; then the engine is restarted."
     )
+    recycle_after_batches: int = Field(
+        0,
+        ge=0,
+        description="Batches after which an engine's process is replaced by a fresh one, without a "
+        "gap; 0: only when its memory keeps growing.",
+    )
+    recycle_above_bytes: int = Field(
+        0,
+        ge=0,
+        description="Resident memory, in bytes, above which an engine's process is replaced "
+        "likewise; 0: no such bound.",
+    )
+    gpu_memory_budget_bytes: int | None = Field(
+        None,
+        ge=2**20,
+        description="Most memory of its GPU, in bytes, that the engines of this service hold "
+        "together; default: what other services leave.",
+    )
+    memory_budget_bytes: int | None = Field(
+        None,
+        ge=2**20,
+        description="The same for the memory of engines on the CPU; default: no budget.",
+    )
+    memory_wait_s: float = Field(
+        60.0,
+        ge=0,
+        le=3600,
+        description="Longest wait of a load for memory that others hold, in s; beyond it the load "
+        "has failed and is tried again later, or on the CPU.",
+    )
+    memory_idle_s: float = Field(
+        30.0,
+        ge=0,
+        description="Time without work, in s, after which another load may ask an engine to go; it "
+        "comes back with its next request.",
+    )
+    memory_dir: Path | None = Field(
+        None,
+        description="Folder where the processes that share a device keep account of its memory; "
+        "default: one of this user in the system's temporary folder.",
+    )
     spool_dir: Path | None = Field(
         None, description="Folder for uploads being read; default: the system's."
     )

@@ -12,11 +12,10 @@ from services.ocr.routes import OcrState, router
 from services.ocr.settings import OcrSettings
 from services.ocr.weights import SERVICE_DIR, offered_languages
 from shared.app import PathInfo, ServiceSpec, create_app
-from shared.batching.from_settings import limits_from
 from shared.engine import Engine
+from shared.gpu.optimizer import GPUOptimizer
 from shared.host import EngineHost
 from shared.host_policy import HostPolicy
-from shared.lane_health import RecyclePolicy
 from shared.lanes import InlineLane, Lane, ProcessLane
 from shared.media.pool import MediaPool
 from shared.metrics import EngineMetrics
@@ -48,23 +47,34 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     settings = settings or OcrSettings.from_environment()
     registry = CollectorRegistry()
     metrics = EngineMetrics(registry)
-    policy = HostPolicy(recycle=RecyclePolicy(settings.recycle_after_batches or None))
+    optimizer = GPUOptimizer(settings, service="ocr")
+    policy = HostPolicy(recycle=optimizer.recycle_policy())
     detector = EngineHost(
-        InlineLane(engine.detector) if engine else _lane(settings, "detector", settings.device),
-        limits_from(settings),
+        optimizer.lane(
+            InlineLane(engine.detector) if engine else _lane(settings, "detector", settings.device),
+            "detect",
+        ),
+        optimizer.batch_limits(),
         metrics=metrics,
         name="detect",
         policy=policy,
-        cpu_lane=None if engine else _cpu_lane(settings, "detector"),
+        cpu_lane=optimizer.cpu_lane(None if engine else _cpu_lane(settings, "detector"), "detect"),
     )
     recogniser = EngineHost(
-        InlineLane(engine.recogniser) if engine else _lane(settings, "recogniser", settings.device),
+        optimizer.lane(
+            InlineLane(engine.recogniser)
+            if engine
+            else _lane(settings, "recogniser", settings.device),
+            "recognise",
+        ),
         # Requests are admitted at the detector; the crops of those admitted must find room here.
-        limits_from(settings, queue_factor=CROPS_IN_FLIGHT),
+        optimizer.batch_limits(queue_factor=CROPS_IN_FLIGHT),
         metrics=metrics,
         name="recognise",
         policy=policy,
-        cpu_lane=None if engine else _cpu_lane(settings, "recogniser"),
+        cpu_lane=optimizer.cpu_lane(
+            None if engine else _cpu_lane(settings, "recogniser"), "recognise"
+        ),
     )
     media = MediaPool(settings.media_workers)
     entries = ModelStore(SERVICE_DIR, settings.models_dir).entries

@@ -36,12 +36,6 @@ class OcrSettings(ServiceSettings):
         100_000_000, ge=1024, description="Most pixels of a picture or rendered page."
     )
     media_workers: int = Field(2, ge=1, le=64, description="Processes that decode files.")
-    recycle_after_batches: int = Field(
-        0,
-        ge=0,
-        description="Batches after which an engine's process is replaced by a fresh one, without a "
-        "gap; 0: only when its memory keeps growing.",
-    )
     deadline_ms: int = Field(
         300_000,
         ge=10,

@@ -20,10 +20,11 @@ from services.tolerance.routes import (
 )
 from services.tolerance.settings import ToleranceSettings
 from shared.app import PathInfo, ServiceSpec, create_app
-from shared.batching.from_settings import limits_from
 from shared.engine import Engine
 from shared.errors import ModelMissing
+from shared.gpu.optimizer import GPUOptimizer
 from shared.host import EngineHost
+from shared.host_policy import HostPolicy
 from shared.lanes import InlineLane
 from shared.metrics import EngineMetrics
 from shared.models.store import ModelStore
@@ -43,11 +44,17 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
     """
     settings = settings or ToleranceSettings.from_environment()
     registry = CollectorRegistry()
+    optimizer = GPUOptimizer(settings, service=NAME)
     host = EngineHost(
-        InlineLane(engine or build_engine(settings)),
-        limits_from(settings, max_weight=settings.max_batch_rows),
+        optimizer.lane(
+            InlineLane(engine or build_engine(settings)),
+            "predict",
+            device="cpu" if settings.device == "auto" else None,
+        ),
+        optimizer.batch_limits(max_weight=settings.max_batch_rows),
         metrics=EngineMetrics(registry),
         name="predict",
+        policy=HostPolicy(recycle=optimizer.recycle_policy()),
     )
     knowledge = build_knowledge(load_catalog(), load_iso286())
     service = ToleranceService(knowledge, _bundle_if_installed(settings), host)

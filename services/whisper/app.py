@@ -13,11 +13,12 @@ from services.whisper.tasks import RECORD_TYPES
 from services.whisper.transcriber import Transcriber
 from shared.app import PathInfo, ServiceSpec, create_app
 from shared.batching import BatchLimits
-from shared.batching.from_settings import limits_from
 from shared.cache import CacheLimits, DiskLevel, ResultCache, load_secret
 from shared.cgroup import usable_cores
 from shared.engine import Engine
+from shared.gpu.optimizer import GPUOptimizer
 from shared.host import EngineHost
+from shared.host_policy import HostPolicy
 from shared.lanes import InlineLane, Lane, ProcessLane
 from shared.media.limits import AudioLimits
 from shared.media.pool import MediaPool
@@ -44,21 +45,31 @@ def build(
     settings = settings or WhisperSettings.from_environment()
     registry = CollectorRegistry()
     metrics = EngineMetrics(registry)
-    limits = limits_from(settings)
+    optimizer = GPUOptimizer(settings, service="whisper")
+    policy = HostPolicy(recycle=optimizer.recycle_policy())
     recognise = EngineHost(
-        InlineLane(engine) if engine else recogniser_lane(settings, settings.device),
-        limits,
+        optimizer.lane(
+            InlineLane(engine) if engine else recogniser_lane(settings, settings.device),
+            "recognise",
+        ),
+        optimizer.batch_limits(),
         metrics=metrics,
         name="recognise",
+        policy=policy,
         cpu_lane=(
-            recogniser_lane(settings, "cpu") if not engine and settings.device == "auto" else None
+            optimizer.cpu_lane(recogniser_lane(settings, "cpu"), "recognise")
+            if not engine and settings.device == "auto"
+            else None
         ),
     )
     listen = EngineHost(
-        InlineLane(listener) if listener else listener_lane(settings),
+        optimizer.lane(
+            InlineLane(listener) if listener else listener_lane(settings), "listen", device="cpu"
+        ),
         BatchLimits(max_batch_size=1, max_queue_items=4 * settings.max_queue_items),
         metrics=metrics,
         name="listen",
+        policy=policy,
     )
     media = MediaPool(settings.media_workers, timeout_s=MEDIA_TIMEOUT_S)
     transcriber = Transcriber(

@@ -8,9 +8,10 @@ from services.yolo.found import RECORD_TYPES
 from services.yolo.routes import router
 from services.yolo.settings import YoloSettings
 from shared.app import PathInfo, ServiceSpec, create_app
-from shared.batching.from_settings import limits_from
 from shared.engine import Engine
+from shared.gpu.optimizer import GPUOptimizer
 from shared.host import EngineHost
+from shared.host_policy import HostPolicy
 from shared.lanes import InlineLane, Lane, ProcessLane
 from shared.media.limits import ImageLimits
 from shared.media.pool import MediaPool
@@ -49,12 +50,18 @@ def build(
     settings = settings or YoloSettings.from_environment()
     registry = CollectorRegistry()
     most = settings.max_batch_size or LARGEST_BATCH
+    optimizer = GPUOptimizer(settings, service="yolo")
     host = EngineHost(
-        _lane(settings, settings.device) if engine is None else InlineLane(engine),
-        limits_from(settings, max_batch_size=most, max_weight=most * float(USUAL_CANVAS_PX)),
+        optimizer.lane(
+            _lane(settings, settings.device) if engine is None else InlineLane(engine), "detect"
+        ),
+        optimizer.batch_limits(max_batch_size=most, max_weight=most * float(USUAL_CANVAS_PX)),
         metrics=EngineMetrics(registry),
         name="detect",
-        cpu_lane=_cpu_lane(settings) if engine is None else _inline(cpu_engine),
+        policy=HostPolicy(recycle=optimizer.recycle_policy()),
+        cpu_lane=optimizer.cpu_lane(
+            _cpu_lane(settings) if engine is None else _inline(cpu_engine), "detect"
+        ),
     )
     media = MediaPool()
     detector = Detector(

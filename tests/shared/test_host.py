@@ -26,6 +26,7 @@ class Script:
     started: list = field(default_factory=list)
     stopped: int = 0
     leak_bytes: int = 0  # growth of a lane's memory with each batch
+    frees: bool = False  # whether a clean-up gives it back
 
 
 class ScriptedLane:
@@ -53,6 +54,10 @@ class ScriptedLane:
             self.is_alive = False
             raise FatalEngineError("gone")
         return [(self.script.started.index(self), payload) for payload in payloads]
+
+    async def clean_up(self):
+        if self.script.frees:
+            self.memory_bytes = 500 * 2**20
 
     async def stop(self):
         self.is_alive = False
@@ -297,6 +302,22 @@ def test_leaking_engine_is_recycled_without_a_failed_request_and_a_steady_one_is
 
     assert simulate(lambda loop: main(loop, 3 * 2**20)) > 1
     assert simulate(lambda loop: main(loop, 0)) == 1
+
+
+def test_growth_that_a_clean_up_gives_back_is_no_leak_the_first_time():
+    async def main(loop, batches):
+        script = Script(leak_bytes=3 * 2**20, frees=True)
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        for number in range(batches):
+            assert (await ask(host, number))[1] == number
+        lanes = len(script.started)
+        await host.stop()
+        return lanes
+
+    assert simulate(lambda loop: main(loop, 300)) == 1
+    assert simulate(lambda loop: main(loop, 600)) == 2
 
 
 def test_engine_is_recycled_after_its_number_of_batches():
