@@ -1,6 +1,5 @@
 """Puts the speech service together."""
 
-import secrets
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -13,7 +12,7 @@ from services.whisper.tasks import RECORD_TYPES
 from services.whisper.transcriber import Transcriber
 from shared.app import PathInfo, ServiceSpec, create_app
 from shared.batching import BatchLimits
-from shared.cache import CacheLimits, DiskLevel, ResultCache, load_secret
+from shared.cache_settings import result_cache
 from shared.cgroup import usable_cores
 from shared.engine import Engine
 from shared.gpu.optimizer import GPUOptimizer
@@ -101,18 +100,6 @@ def build(
             },
         )
     )
-
-
-def result_cache(settings: WhisperSettings) -> ResultCache | None:
-    """Where results are remembered; None if the settings give them no place."""
-    if not settings.cache_memory_bytes and settings.cache_dir is None:
-        return None
-    limits = CacheLimits(settings.cache_memory_bytes, settings.cache_disk_bytes)
-    if settings.cache_dir is None:
-        return ResultCache(limits, secret=secrets.token_bytes(32))
-    folder = settings.cache_dir
-    secret = load_secret(folder.with_name(folder.name + ".key"))
-    return ResultCache(limits, secret=secret, second=DiskLevel(folder, limits))
 
 
 def recogniser_lane(settings: WhisperSettings, device: str) -> Lane:

@@ -1,15 +1,14 @@
 """Settings of the speech service (``WHISPER_…``)."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.cache_settings import CachedServiceSettings
 
 
-class WhisperSettings(ServiceSettings):
+class WhisperSettings(CachedServiceSettings):
     """What the speech service can be told."""
 
     model_config = SettingsConfigDict(env_prefix="WHISPER_")
@@ -34,16 +33,6 @@ class WhisperSettings(ServiceSettings):
     )
     max_channels: int = Field(8, ge=1, le=64, description="Most channels of a recording.")
     media_workers: int = Field(2, ge=1, le=32, description="Processes that decode media.")
-    cache_memory_bytes: int = Field(
-        64 * 2**20, ge=0, description="Most bytes of results kept in memory; 0: none."
-    )
-    cache_dir: Path | None = Field(
-        None,
-        description="Folder of results that survive a restart; none by default.",
-    )
-    cache_disk_bytes: int = Field(
-        2 * 2**30, ge=2**20, description="Most bytes of results kept on disk."
-    )
     deadline_ms: int = Field(
         600_000,
         ge=10,
