@@ -8,6 +8,7 @@ from services.yolo.found import RECORD_TYPES
 from services.yolo.routes import router
 from services.yolo.settings import YoloSettings
 from shared.app import PathInfo, ServiceSpec, create_app
+from shared.cache_settings import result_cache
 from shared.engine import Engine
 from shared.gpu.optimizer import GPUOptimizer
 from shared.host import EngineHost
@@ -16,6 +17,7 @@ from shared.lanes import InlineLane, Lane, ProcessLane
 from shared.media.limits import ImageLimits
 from shared.media.pool import MediaPool
 from shared.metrics import EngineMetrics
+from shared.recall import TwoStepCache
 from shared.worker import WorkerSpec
 
 VERSION = "1.0.0"
@@ -70,6 +72,7 @@ def build(
         ImageLimits(settings.max_pixels),
         max_image_size=settings.max_image_size,
         max_tiles=settings.max_tiles,
+        recall=TwoStepCache(result_cache(settings)),
     )
     path = PathInfo("/v1/detect", "POST", settings.max_body_bytes, settings.deadline_ms)
     return create_app(

@@ -5,10 +5,13 @@ and of many requests share batches.
 """
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import numpy as np
 
 from services.yolo.answers import classes_of, detections_of
 from services.yolo.found import Found
@@ -22,6 +25,7 @@ from shared.errors import FieldFault, GantryError, InvalidInput
 from shared.host import EngineHost
 from shared.media.limits import ImageLimits
 from shared.media.pool import MediaPool
+from shared.recall import TwoStepCache
 from shared.uploads import UploadedFile
 
 BULK_FROM = 8
@@ -39,6 +43,7 @@ class Detector:
     image_limits: ImageLimits
     max_image_size: int  # in pixels
     max_tiles: int  # of one picture
+    recall: TwoStepCache  # of answers to earlier pictures
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Prepared:
     placed: Sequence[Letterbox]
     canvases: Sequence[Pixels]
     preprocess_ms: float  # decoding included
+    digest: str = ""  # of all that the model will see of it; "" where nothing is remembered
 
 
 async def decode(detector: Detector, file: UploadedFile) -> Decoded:
@@ -83,9 +89,10 @@ async def prepare(detector: Detector, decoded: Decoded, chosen: Plan) -> Prepare
     height, width = decoded.pixels.shape[:2]
     tiles = _tiles(chosen, width, height, detector.max_tiles)
     placed, canvases = await asyncio.to_thread(_fit, decoded.pixels, tiles, chosen)
+    seen = await asyncio.to_thread(_seen, width, height, canvases) if detector.recall.is_on else ""
     spent_ms = decoded.decode_ms + (time.perf_counter() - started) * 1000
     request_context().add_ms("preprocess", spent_ms)
-    return Prepared(width, height, tiles, placed, canvases, spent_ms)
+    return Prepared(width, height, tiles, placed, canvases, spent_ms, seen)
 
 
 async def detect(
@@ -185,6 +192,13 @@ def _tiles(chosen: Plan, width: int, height: int, limit: int) -> list[Tile]:
         )
         raise InvalidInput(message, faults=[FieldFault("tile_size", message)])
     return tiles_of(width, height, tile_px=size, overlap_share=share)
+
+
+def _seen(width: int, height: int, canvases: Sequence[Pixels]) -> str:
+    total = hashlib.sha256(f"{width} {height}".encode())
+    for canvas in canvases:
+        total.update(np.ascontiguousarray(canvas).data)
+    return total.hexdigest()
 
 
 def _fit(

@@ -79,7 +79,11 @@ class YoloEngine:
             max_batch_size=(
                 paying_batch_size(forward, sample_canvas(height, width)) if probes else None
             ),
-            details=(*forward.facts.as_details(), ("runtime", forward.runtime)),
+            details=(
+                *forward.facts.as_details(),
+                ("runtime", forward.runtime),
+                ("digest", weights.digest()),
+            ),
         )
 
     def warm_up(self) -> None:

@@ -1,10 +1,12 @@
 """Check a request's options against the model that will answer it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from services.yolo.facts import ModelFacts
 from services.yolo.found import BatchKey
 from services.yolo.schemas import DetectOptions
+from shared.engine import EngineInfo
 from shared.errors import FieldFault, InvalidInput
 
 
@@ -27,6 +29,16 @@ class Plan:
             height_px, width_px,
             self.confidence, self.iou_threshold, self.max_detections, self.class_ids,
         )  # fmt: skip
+
+
+def wishes(chosen: Plan, info: EngineInfo) -> list[Any]:
+    """What, beside the picture, decides the answer: the options in normal form, and the model."""
+    known = dict(info.details)
+    return [
+        [info.model, info.compute_type, known["runtime"], known["digest"]],
+        [chosen.confidence, chosen.iou_threshold, chosen.max_detections, chosen.class_ids],
+        [chosen.image_size, chosen.tile_px, chosen.tile_overlap if chosen.tile_px else None],
+    ]
 
 
 def plan(options: DetectOptions, facts: ModelFacts, *, max_image_size: int) -> Plan:

@@ -1,14 +1,16 @@
 """``POST /v1/detect``: HTTP in, detections or a drawn picture out."""
 
 import asyncio
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.yolo.detection import Detector, Prepared, decode, detect, prepare, together
+from services.yolo.detection import Decoded, Detector, decode, detect, prepare, together
 from services.yolo.drawing import PictureType, draw
 from services.yolo.facts import ModelFacts
-from services.yolo.plan import Plan, plan, warnings_of
+from services.yolo.plan import Plan, plan, warnings_of, wishes
+from services.yolo.recall import Recall
 from services.yolo.schemas import DetectAnswer, DetectOptions, ItemError, PictureResult
 from services.yolo.settings import YoloSettings
 from shared.context import request_context
@@ -58,9 +60,11 @@ async def detect_objects(request: Request) -> Response:
         chosen = plan(options, facts, max_image_size=detector.max_image_size)
         picture_type = wanted_picture(header(request.scope, b"accept"))
         _check_count(upload, settings.max_images, single=picture_type is not None)
+        recall = Recall(detector.recall, wishes(chosen, info))
+        work = _Work(detector, chosen, recall, len(upload.files))
         if picture_type is not None:
-            return await _drawn(detector, upload.files[0], chosen, picture_type)
-        results = await _detect_all(detector, upload, chosen)
+            return await _drawn(work, upload.files[0], picture_type)
+        results = await _detect_all(work, upload)
     body = DetectAnswer(
         model=info.model,
         task=facts.task,
@@ -108,23 +112,51 @@ def _check_count(upload: Upload, limit: int, *, single: bool) -> None:
         raise PayloadTooLarge(f"more than {limit} pictures in one request")
 
 
-async def _detect_all(detector: Detector, upload: Upload, chosen: Plan) -> list[PictureResult]:
-    turns = asyncio.Semaphore(PREPARED_AT_ONCE)
+@dataclass(frozen=True)
+class _Work:
+    """What the pictures of a request have in common."""
 
-    async def on_canvas(file: UploadedFile) -> Prepared:
-        async with turns:
-            return await prepare(detector, await decode(detector, file), chosen)
+    detector: Detector
+    chosen: Plan
+    recall: Recall
+    pictures: int  # of the request
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PREPARED_AT_ONCE))
+
+
+async def _detect_all(work: _Work, upload: Upload) -> list[PictureResult]:
+    progress = request_context().progress
+    progress.stage, progress.total = "detecting", work.pictures
 
     async def one(index: int) -> PictureResult:
         try:
-            canvas = await on_canvas(upload.files[index])
-            return await detect(detector, canvas, chosen, index, pictures=len(upload.files))
+            return await _result(work, upload.files[index], index)
         except GantryError as error:
-            if len(upload.files) == 1:
+            if work.pictures == 1:
                 raise
             return _failed(index, error)
+        finally:
+            progress.done += 1
 
-    return await together([one(index) for index in range(len(upload.files))])
+    return await together([one(index) for index in range(work.pictures)])
+
+
+async def _result(
+    work: _Work, file: UploadedFile, index: int, decoded: Decoded | None = None
+) -> PictureResult:
+    """The answer to one picture, which may have been decoded already."""
+    known = await work.recall.find(file, index)
+    if known is not None:
+        return known
+    async with work.turns:
+        decoded = decoded or await decode(work.detector, file)
+        canvas = await prepare(work.detector, decoded, work.chosen)
+        del decoded  # the pixels of a large picture are not held while it waits
+    return await work.recall.detect(
+        file,
+        canvas,
+        index,
+        lambda: detect(work.detector, canvas, work.chosen, index, pictures=work.pictures),
+    )
 
 
 def _failed(index: int, error: GantryError) -> PictureResult:
@@ -134,11 +166,9 @@ def _failed(index: int, error: GantryError) -> PictureResult:
     return PictureResult(index=index, error=ItemError(code=error.code, message=error.detail))
 
 
-async def _drawn(
-    detector: Detector, file: UploadedFile, chosen: Plan, content_type: PictureType
-) -> Response:
-    decoded = await decode(detector, file)
-    result = await detect(detector, await prepare(detector, decoded, chosen), chosen, 0)
+async def _drawn(work: _Work, file: UploadedFile, content_type: PictureType) -> Response:
+    decoded = await decode(work.detector, file)
+    result = await _result(work, file, 0, decoded)
     with request_context().measure("postprocess"):
         content = await asyncio.to_thread(
             draw, decoded.pixels, result.detections, result.classes or [], content_type

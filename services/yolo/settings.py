@@ -5,10 +5,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.cache_settings import CachedServiceSettings
 
 
-class YoloSettings(ServiceSettings):
+class YoloSettings(CachedServiceSettings):
     """What an operator can tell the yolo service."""
 
     model_config = SettingsConfigDict(env_prefix="YOLO_")

@@ -13,7 +13,6 @@ A folder of custom weights holds one ``.pt`` or ``.onnx`` file and may hold a ma
 Pictures in its folder ``samples`` are what a faster runtime must answer as the original does.
 """
 
-import hashlib
 import tomllib
 import zipfile
 from dataclasses import dataclass, field
@@ -21,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from services.yolo.facts import TASKS
+from shared.cache import digest
 from shared.errors import ModelMissing
+from shared.models.digests import sha256_of
 from shared.models.store import InstalledModel
 
 SUFFIXES = (".onnx", ".pt")
@@ -48,6 +49,10 @@ class Weights:
         """Pictures beside the weights that are typical for the model."""
         return sorted(path for path in self.path.parent.glob("samples/*") if path.is_file())
 
+    def digest(self) -> str:
+        """Fingerprint of the file and of what the manifest says of it; reads all of the file."""
+        return digest(sha256_of(self.path), self.manifest)
+
     @property
     def is_onnx(self) -> bool:
         """Whether the file is an ONNX graph; otherwise a PyTorch checkpoint."""
@@ -63,7 +68,7 @@ def find_weights(model: InstalledModel) -> Weights:
     manifest = _read_manifest(model.path / MANIFEST) if model.path.is_dir() else {}
     path = _weights_path(model, manifest)
     check_content(path)
-    if "sha256" in manifest and _digest(path) != manifest["sha256"].lower():
+    if "sha256" in manifest and sha256_of(path) != manifest["sha256"].lower():
         raise ModelMissing(f"{path} is not the file that {MANIFEST} names: its sha256 differs")
     licence = model.entry.licence if model.entry else str(manifest.get("licence", ""))
     checkpoint = path.with_suffix(".pt")
@@ -126,8 +131,3 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if manifest.get("task", "detect") not in TASKS:
         raise ModelMissing(f"{path}: task must be one of {', '.join(TASKS)}")
     return manifest
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -26,8 +26,9 @@ def detections(answer):
 @pytest.fixture
 def settings(grid_model):
     return YoloSettings(
-        model=str(grid_model), engine="onnxruntime", device="cpu", threads=1, max_batch_size=8
-    )
+        model=str(grid_model), engine="onnxruntime", device="cpu", threads=1, max_batch_size=8,
+        cache_memory_bytes=0,
+    )  # fmt: skip
 
 
 async def test_thresholds_of_requests_in_flight_never_mix(settings, png):
@@ -114,7 +115,7 @@ async def queue_holds(app, count):
 
 
 async def test_single_picture_does_not_wait_for_all_frames_of_another_request(recorder, png):
-    app = build(YoloSettings(max_batch_size=1), recorder)
+    app = build(YoloSettings(max_batch_size=1, cache_memory_bytes=0), recorder)
     frame, single = png(128, 128, {(0, 0): "red"}), png(128, 128, {(0, 0): "blue"})
 
     async with running_app(app) as client:
@@ -131,7 +132,7 @@ async def test_single_picture_does_not_wait_for_all_frames_of_another_request(re
 
 async def test_pictures_of_one_and_of_many_requests_share_batches(recorder, png):
     picture = png(128, 128, {(0, 0): "red"})
-    app = build(YoloSettings(max_batch_size=8), recorder)
+    app = build(YoloSettings(max_batch_size=8, cache_memory_bytes=0), recorder)
 
     async with running_app(app) as client:
         work = [client.post("/v1/detect", files=[("file", picture)] * 3) for _ in range(4)]

@@ -2,6 +2,8 @@
 
 import pytest
 
+from shared.testing import peak_memory
+
 pytestmark = pytest.mark.data
 
 REFUSED = (413, 415, 422)
@@ -58,6 +60,17 @@ async def test_every_other_file_is_refused_and_none_breaks_the_service(service, 
     assert wrong == {}
     assert len(statuses) > 20
     assert (await service.get("/readyz")).status_code == 200
+
+
+async def test_no_file_takes_much_memory(service, test_data):
+    await ask(service, test_data / "malformed" / "hopper.webp")  # the decoder is there and warm
+    growth = {}
+    for path in sorted((test_data / "malformed").iterdir()):
+        with peak_memory() as peak:
+            await ask(service, path)
+        growth[path.name] = peak.growth_bytes / 2**20
+
+    assert {name: mib for name, mib in growth.items() if mib > 64} == {}
 
 
 async def test_damaged_files_of_one_batch_fail_alone(service, test_data, png):
