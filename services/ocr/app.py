@@ -12,6 +12,7 @@ from services.ocr.routes import OcrState, router
 from services.ocr.settings import OcrSettings
 from services.ocr.weights import SERVICE_DIR, offered_languages
 from shared.app import PathInfo, ServiceSpec, create_app
+from shared.cache_settings import result_cache
 from shared.engine import Engine
 from shared.gpu.optimizer import GPUOptimizer
 from shared.host import EngineHost
@@ -20,6 +21,7 @@ from shared.lanes import InlineLane, Lane, ProcessLane
 from shared.media.pool import MediaPool
 from shared.metrics import EngineMetrics
 from shared.models.store import ModelStore
+from shared.recall import TwoStepCache
 from shared.worker import WorkerSpec
 
 VERSION = "1.0.0"
@@ -79,7 +81,15 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     media = MediaPool(settings.media_workers)
     entries = ModelStore(SERVICE_DIR, settings.models_dir).entries
     reader = PageReader(detector, recogniser)
-    state = OcrState(settings, reader, recogniser, media, offered_languages(entries))
+    state = OcrState(
+        settings,
+        reader,
+        detector,
+        recogniser,
+        media,
+        offered_languages(entries),
+        TwoStepCache(result_cache(settings)),
+    )
     return create_app(
         ServiceSpec(
             name="ocr",

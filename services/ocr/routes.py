@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -14,6 +15,7 @@ from services.ocr.languages import LanguageChoice, Recogniser, choose_recogniser
 from services.ocr.page_ranges import parse_pages
 from services.ocr.reader import PageReader, ReadOptions
 from services.ocr.readings import ImageArray
+from services.ocr.recall import Recall, wishes
 from services.ocr.schemas import OcrAnswer, OcrOptions
 from services.ocr.settings import OcrSettings
 from shared.context import request_context
@@ -23,7 +25,8 @@ from shared.media.limits import ImageLimits, PdfLimits
 from shared.media.pool import MediaPool
 from shared.media.sniff import HEAD_BYTES, sniff
 from shared.openapi import upload_body
-from shared.uploads import parse_options, read_upload
+from shared.recall import TwoStepCache
+from shared.uploads import UploadedFile, parse_options, read_upload
 
 router = APIRouter()
 
@@ -34,16 +37,18 @@ class OcrState:
 
     settings: OcrSettings
     reader: PageReader
+    detector: EngineHost
     recogniser: EngineHost
     media: MediaPool
     offered: dict[str, str]  # language → model of the catalogue
+    cache: TwoStepCache
 
 
 @dataclass(frozen=True)
 class _Document:
     """An upload, known to be a picture or a PDF."""
 
-    path: Path
+    file: UploadedFile
     page_count: int
     pages: Sequence[int]  # those asked for, from 1
     dpi: int | None  # None for a picture
@@ -58,13 +63,15 @@ class _Document:
 async def read_text(request: Request) -> Response:
     """Give the text of a picture or of a PDF's pages, line by line with place and confidence."""
     state: OcrState = request.app.state.ocr
-    loaded = loaded_recognisers(await state.recogniser.loaded_info())
+    detector = await state.detector.loaded_info()
+    recognisers = await state.recogniser.loaded_info()
+    loaded = loaded_recognisers(recognisers)
     async with read_upload(request, spool_dir=state.settings.spool_dir) as upload:
         options = parse_options(OcrOptions, upload)
         file = upload.one_file()
         wanted = options.languages or state.settings.languages
         choice = choose_recognisers(wanted, loaded, state.offered)
-        document = await _open(state, file.path, options)
+        document = await _open(state, file, options)
         has_words = options.words or options.response_format == "hocr"
         plan = ReadOptions(
             choice,
@@ -74,7 +81,8 @@ async def read_text(request: Request) -> Response:
             tile_px=options.tile_size,
             tile_overlap_px=options.tile_overlap,
         )
-        pages = [each async for each in _read_pages(state, document, plan)]
+        recall = Recall(state.cache, wishes(plan, detector, recognisers))
+        pages = [each async for each in _read_pages(state, document, plan, recall)]
     context = request_context()
     context.model = _models(pages, choice)
     return _answer(options, document, pages, choice)
@@ -86,15 +94,15 @@ def loaded_recognisers(info: EngineInfo) -> list[Recogniser]:
     return [Recogniser(r["name"], frozenset(r["languages"]), r["demo"]) for r in listed]
 
 
-async def _open(state: OcrState, path: Path, options: OcrOptions) -> _Document:
-    kind = sniff(await asyncio.to_thread(_head, path))
+async def _open(state: OcrState, file: UploadedFile, options: OcrOptions) -> _Document:
+    kind = sniff(await asyncio.to_thread(_head, file.path))
     if kind != "pdf":
         # Whether it is a picture at all is told by the decoder, with the reason.
-        return _Document(path, 1, parse_pages(options.pages, 1, 1), None)
+        return _Document(file, 1, parse_pages(options.pages, 1, 1), None)
     with request_context().measure("preprocess"):
-        count = await state.media.count_pages(path)
+        count = await state.media.count_pages(file.path)
     pages = parse_pages(options.pages, count, state.settings.max_pages)
-    return _Document(path, count, pages, options.dpi)
+    return _Document(file, count, pages, options.dpi)
 
 
 def _head(path: Path) -> bytes:
@@ -103,21 +111,29 @@ def _head(path: Path) -> bytes:
 
 
 async def _read_pages(
-    state: OcrState, document: _Document, plan: ReadOptions
+    state: OcrState, document: _Document, plan: ReadOptions, recall: Recall
 ) -> AsyncIterator[ReadPage]:
+    progress = request_context().progress
+    progress.stage, progress.total = "reading", len(document.pages)
     for page in document.pages:
-        with request_context().measure("preprocess"):
-            pixels = await _pixels(state, document, page)
-        yield ReadPage(page, document.dpi, await state.reader.read(pixels, plan))
+        text = await recall.read(
+            document.file,
+            (page, document.dpi),
+            partial(_pixels, state, document, page),
+            lambda pixels: state.reader.read(pixels, plan),
+        )
+        progress.done += 1
+        yield ReadPage(page, document.dpi, text)
 
 
 async def _pixels(state: OcrState, document: _Document, page: int) -> ImageArray:
-    most = state.settings.max_pixels
-    if document.dpi is None:
-        picture = await state.media.decode_image(document.path, ImageLimits(max_pixels=most))
-    else:
-        limits = PdfLimits(max_pages=state.settings.max_pages, max_pixels=most)
-        picture = await state.media.render_page(document.path, page, document.dpi, limits)
+    path, most = document.file.path, state.settings.max_pixels
+    with request_context().measure("preprocess"):
+        if document.dpi is None:
+            picture = await state.media.decode_image(path, ImageLimits(max_pixels=most))
+        else:
+            limits = PdfLimits(max_pages=state.settings.max_pages, max_pixels=most)
+            picture = await state.media.render_page(path, page, document.dpi, limits)
     return picture.pixels
 
 

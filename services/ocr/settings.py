@@ -6,10 +6,10 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.cache_settings import CachedServiceSettings
 
 
-class OcrSettings(ServiceSettings):
+class OcrSettings(CachedServiceSettings):
     """What an operator can set."""
 
     model_config = SettingsConfigDict(env_prefix="OCR_")

@@ -7,11 +7,15 @@ from typing import Any, Literal
 
 import yaml
 
+from shared.cache import digest
 from shared.errors import ModelMissing
 from shared.models.catalog import ModelEntry
+from shared.models.digests import sha256_of
 from shared.models.store import InstalledModel, ModelStore
 
 SERVICE_DIR = Path(__file__).parent
+DESCRIPTION = "inference.yml"
+"""What PaddleOCR writes beside a network it exports: architecture, steps, characters."""
 
 _LANGUAGE_OF_PREFIX = {
     "korean": ("ko",), "en": ("en",), "japan": ("ja",), "chinese_cht": ("zh",),
@@ -30,6 +34,14 @@ class Weights:
     languages: tuple[str, ...] = ()  # ISO 639-1; none for a detector
     demo: bool = False
     licence: str = ""
+
+    def digest(self) -> str:
+        """Fingerprint of the network's files and its description; reads all of them."""
+        if self.path.is_dir():
+            files = sorted(each for each in self.path.iterdir() if each.is_file())
+        else:
+            files = [self.path, self.path.parent / DESCRIPTION]
+        return digest([[each.name, sha256_of(each)] for each in files if each.is_file()])
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ def _networks(model: InstalledModel, kind: Literal["detector", "recogniser"]) ->
 def _from_folders(model_dir: Path) -> WeightSet:
     if not model_dir.is_dir():
         raise ModelMissing(f"OCR_MODEL_DIR names {model_dir}, which is not a folder")
-    found = [_from_folder(each.parent) for each in sorted(model_dir.glob("*/inference.yml"))]
+    found = [_from_folder(each.parent) for each in sorted(model_dir.glob(f"*/{DESCRIPTION}"))]
     detectors = [each for each in found if each.registered_name.endswith("_det")]
     recognisers = [each for each in found if each.registered_name.endswith("_rec")]
     if not detectors or not recognisers:
@@ -104,7 +116,7 @@ def _from_folders(model_dir: Path) -> WeightSet:
 
 
 def _from_folder(folder: Path) -> Weights:
-    settings = yaml.safe_load((folder / "inference.yml").read_text())
+    settings = yaml.safe_load((folder / DESCRIPTION).read_text())
     name = str(settings["Global"]["model_name"])
     prefix = name.partition("_PP-OCR")[0]
     languages = _LANGUAGE_OF_PREFIX.get(prefix, ("zh", "en")) if name.endswith("_rec") else ()

@@ -50,7 +50,7 @@ def detector_info(weights: Weights, device: Device) -> EngineInfo:
         device_reason=device.reason,
         demo=weights.demo,
         licence=weights.licence,
-        details=(("task", "text detection"),),
+        details=(("task", "text detection"), ("digest", weights.digest())),
     )
 
 
@@ -62,6 +62,7 @@ def recogniser_info(weights: Sequence[Weights], device: Device) -> EngineInfo:
             "languages": sorted(each.languages),
             "demo": each.demo,
             "licence": each.licence,
+            "digest": each.digest(),
         }
         for each in weights
     ]

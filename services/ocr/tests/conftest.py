@@ -15,7 +15,12 @@ from shared.testing import running_app
 @pytest.fixture(scope="session")
 async def client(tmp_path_factory):
     """A client of the service on its bundled models, nothing fetched, without a GPU."""
-    settings = OcrSettings(device="cpu", threads=2, models_dir=tmp_path_factory.mktemp("models"))
+    settings = OcrSettings(
+        device="cpu",
+        threads=2,
+        models_dir=tmp_path_factory.mktemp("models"),
+        cache_memory_bytes=0,  # no answer of one test may come from another
+    )
     async with running_app(build(settings)) as client:
         yield client
 

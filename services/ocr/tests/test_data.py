@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from PIL import Image
 
-from services.ocr.tests.conftest import ask, character_error_rate
+from services.ocr.tests.conftest import as_png, ask, character_error_rate
+from shared.testing import peak_memory
 
 pytestmark = [pytest.mark.anyio, pytest.mark.data]
 
@@ -68,10 +70,15 @@ READ = {
 }  # fmt: skip
 
 
-async def test_malformed_files_get_a_clear_answer(client, test_data):
-    status = {}
+async def test_malformed_files_get_a_clear_answer_and_little_memory(client, test_data):
+    status, growth_mib = {}, {}
+    # What a sound page needs is there already.
+    await ask(client, (test_data / "ocr" / "exif_rotated_zh.jpg").read_bytes())
+    await ask(client, as_png(Image.new("RGB", (1200, 1600), "white")))
     for path in sorted((test_data / "malformed").iterdir()):
-        response = await ask(client, path.read_bytes())
+        with peak_memory() as peak:
+            response = await ask(client, path.read_bytes())
+        growth_mib[path.name] = peak.growth_bytes / 2**20
         status[path.name] = response.status_code
         assert response.status_code < 500, (path.name, response.text)
         if response.status_code != 200:
@@ -79,3 +86,4 @@ async def test_malformed_files_get_a_clear_answer(client, test_data):
 
     assert {name for name in REFUSED if not 400 <= status[name] < 500} == set()
     assert {name for name in READ if status[name] != 200} == set()
+    assert {name: mib for name, mib in growth_mib.items() if mib > 64} == {}

@@ -1,59 +1,16 @@
 """The path from page to lines around engines that do as the test says."""
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from services.ocr.app import OcrEngines, build
-from services.ocr.readings import FoundText, Reading
 from services.ocr.settings import OcrSettings
 from services.ocr.tests.conftest import as_png, ask, box
-from shared.engine import EngineInfo
+from services.ocr.tests.scripted_engines import Detector, Recogniser, says
 from shared.errors import EngineError
 from shared.testing import running_app
 
 pytestmark = pytest.mark.anyio
-
-
-class Detector:
-    """Finds the same boxes on every picture."""
-
-    def __init__(self, *boxes):
-        self.boxes, self.sizes = np.array(boxes, np.float32).reshape(-1, 4, 2), []
-
-    def load(self):
-        return EngineInfo("finder", "cpu")
-
-    def warm_up(self):
-        pass
-
-    def run(self, key, payloads):
-        self.sizes += [picture.shape[:2] for picture in payloads]
-        return [FoundText(self.boxes) for _ in payloads]
-
-    def close(self):
-        pass
-
-
-class Recogniser(Detector):
-    """Reads each crop as ``answer(name, crop)`` says."""
-
-    def __init__(self, answer, *names):
-        self.answer, self.names = answer, names or ("latin",)
-
-    def load(self):
-        listed = [
-            {"name": name, "languages": ["ko" if name == "korean" else "en"], "demo": False}
-            for name in self.names
-        ]
-        return EngineInfo(self.names[0], "cpu", details=(("recognisers", listed),))
-
-    def run(self, key, payloads):
-        return [self.answer(key[0], crop) for crop in payloads]
-
-
-def says(text, confidence=0.9):
-    return Reading(text, confidence, np.linspace(0, 1, len(text), dtype=np.float32))
 
 
 async def answer_of(detector, recogniser, **options):
@@ -119,7 +76,7 @@ async def test_large_pages_are_searched_in_tiles_of_one_shape():
 
 async def test_engines_are_replaced_without_a_dropped_request():
     detector = Detector(box(0, 0, 90, 30))
-    settings = OcrSettings(device="cpu", recycle_after_batches=3)
+    settings = OcrSettings(device="cpu", recycle_after_batches=3, cache_memory_bytes=0)
     app = build(settings, OcrEngines(detector, Recogniser(lambda *_: says("x"))))
     page = as_png(Image.new("RGB", (64, 64), "white"))
 
