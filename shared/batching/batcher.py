@@ -13,25 +13,29 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from shared.batching.admission import Admission, Lanes, left_s
 from shared.batching.caps import MemoryCaps
-from shared.batching.cost import ArrivalRate, CostModel, useful_wait_s
+from shared.batching.cost import CostModel
 from shared.batching.counts import BatchCounts
 from shared.batching.items import BatchLimits, Item, WaitMode
 from shared.batching.recovery import RecoveryReport, run_isolating
-from shared.batching.waiting import Waiting, WaitQueue
+from shared.batching.returns import Returns, useful_wait_s
+from shared.batching.waiting import Outcome, Waiting, WaitQueue
 from shared.errors import (
     DeadlineExceeded,
     EngineError,
     FatalEngineError,
     GantryError,
     NotReady,
-    QueueFull,
 )
 from shared.faults import classify
 from shared.lanes import Lane
 from shared.metrics import EngineMetrics
 
 log = logging.getLogger(__name__)
+
+MOST_OF_SLACK = 0.2
+"""Share of the time to the tightest deadline that an idle lane may wait for a fuller batch."""
 
 
 @dataclass(eq=False)
@@ -74,12 +78,21 @@ class DynamicBatcher:
         self._on_batch_done = on_batch_done
         self._queue = WaitQueue(interactive_share=limits.interactive_share, aging_s=limits.aging_s)
         self._cost = CostModel()
-        self._arrivals = ArrivalRate()
+        self._returns = Returns(limits.max_batch_wait_ms / 1000)
         self._caps = MemoryCaps()
+        self._admission = Admission(
+            limits,
+            self._queue,
+            self._cost,
+            self._counts,
+            lanes=self._lanes_now,
+            budget=self._weight_budget,
+        )
         self._numbers = itertools.count()
         self._idle: list[Lane] = []
         self._retiring: set[Lane] = set()
         self._running: dict[asyncio.Task[None], _Running] = {}
+        self._emptied: asyncio.Event | None = None  # while draining
         self._timer: asyncio.TimerHandle | None = None
         self._pump_due = False
         self._refusal: GantryError | None = NotReady("the model is loading")
@@ -112,17 +125,24 @@ class DynamicBatcher:
             self._queue.discard(each)
             self._fail(each, reason)
         self._stop_timer()
+        self._note_emptiness()
 
     async def drain(self) -> None:
         """Refuse new items and wait until all accepted ones are answered."""
         self._refusal = NotReady("the service is draining", retry_after_s=5)
-        while len(self._queue) or self._running:
-            await asyncio.wait([each.done for each in self._queue.all()] + list(self._running))
+        self._emptied = asyncio.Event()
+        self._note_emptiness()
+        await self._emptied.wait()
+
+    def _note_emptiness(self) -> None:
+        if self._emptied is not None and not len(self._queue) and not self._running:
+            self._emptied.set()
 
     def limit_batch_size(self, most: int | None) -> None:
         """Hold batches to what the engine found to pay; None: to what is configured."""
         size = min(most or self._configured.max_batch_size, self._configured.max_batch_size)
         self._limits = replace(self._configured, max_batch_size=size)
+        self._admission.limits = self._limits
 
     @property
     def refusal(self) -> GantryError | None:
@@ -139,25 +159,17 @@ class DynamicBatcher:
         """Items in batches that run."""
         return sum(len(batch.items) for batch in self._running.values())
 
-    def predicted_wait_s(self, new_items: int = 0) -> float:
-        """How long an item that came now would wait before its batch starts, in s.
+    def predicted_wait_s(self) -> float:
+        """How long an item that came now would wait before its batch starts, in s."""
+        return self._admission.wait_s()
 
-        Whole batches are counted, not items: a queue of ten costs two batches of five, not ten.
-        """
-        lanes = len(self._idle) + len(self._running)
-        ahead = len(self._queue) + new_items
-        if self._idle and not ahead:
-            return 0.0
+    def _lanes_now(self) -> Lanes:
         now = self._clock()
-        left = [
-            max(0.0, self._cost.predict_s(batch.weight) - (now - batch.started))
+        running = [
+            left_s(self._cost.predict_s(batch.weight), now - batch.started)
             for batch in self._running.values()
         ]
-        batches = -(-ahead // self._limits.max_batch_size)
-        mean_weight = self._queue.weight / len(self._queue) if len(self._queue) else 1.0
-        per_batch = min(ahead, self._limits.max_batch_size) * mean_weight
-        queue_s = batches * self._cost.predict_s(per_batch) if ahead else 0.0
-        return (sum(left) + queue_s) / max(1, lanes)
+        return Lanes(len(self._idle), running)
 
     # Items
 
@@ -165,22 +177,39 @@ class DynamicBatcher:
         """Run one item and return its result.
 
         Raises:
-            QueueFull: the queue is full, or the item could not start before its deadline.
+            QueueFull: the queue is full, or the item could not be answered before its deadline.
             DeadlineExceeded: its time ran out before it was started.
             GantryError: what the engine raised for it.
         """
-        self._admit(item)
-        now = self._clock()
-        self._arrivals.observe(now)
         future = asyncio.get_running_loop().create_future()
-        waiting = Waiting(item, now, next(self._numbers), future)
-        self._queue.push(waiting)
-        self._schedule_pump()
+        waiting = self.enqueue(item, future)
         try:
             return await future
         finally:
-            if self._queue.discard(waiting):  # its caller left while it waited: never started
-                self._counts.shed("cancelled")
+            self.withdraw(waiting)
+
+    def enqueue(self, item: Item, outcome: Outcome) -> Waiting:
+        """Take one item whose result or error will be set on ``outcome``; as ``submit``.
+
+        Returns:
+            What ``withdraw`` takes when nobody waits for the outcome any more.
+        """
+        now = self._clock()
+        self._returns.arrived(now)
+        if self._refusal is not None:
+            raise self._refusal.fresh()
+        starts_at_once = bool(self._idle) and not len(self._queue)
+        self._admission.admit(item, now, starts_at_once=starts_at_once)
+        waiting = Waiting(item, now, next(self._numbers), outcome)
+        self._queue.push(waiting)
+        self._schedule_pump()
+        return waiting
+
+    def withdraw(self, waiting: Waiting) -> None:
+        """Its caller has left: an item that still waits is never started."""
+        if self._queue.discard(waiting):
+            self._counts.shed("cancelled")
+            self._note_emptiness()
 
     async def submit_all(self, items: Sequence[Item]) -> list[Any]:
         """Run the parts of one request, which may be more than one batch holds.
@@ -192,10 +221,7 @@ class DynamicBatcher:
             QueueFull: not all of them can be taken; none is started then.
         """
         if len(items) + len(self._queue) > self._limits.max_queue_items:
-            self._counts.shed("queue_full")
-            raise QueueFull(
-                f"{len(items)} items do not fit the queue", retry_after_s=self.predicted_wait_s()
-            )
+            self._admission.refuse("queue_full", f"{len(items)} items do not fit the queue")
         tasks = [asyncio.ensure_future(self.submit(item)) for item in items]
         try:
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -204,22 +230,6 @@ class DynamicBatcher:
                 task.cancel()
             raise
         return [_outcome(each) for each in outcomes]
-
-    def _admit(self, item: Item) -> None:
-        if self._refusal is not None:
-            raise self._refusal.fresh()
-        if not len(self._queue):
-            return
-        limits, wait_s = self._limits, self.predicted_wait_s()
-        if len(self._queue) >= limits.max_queue_items:
-            self._counts.shed("queue_full")
-            raise QueueFull("too many requests are waiting", retry_after_s=wait_s)
-        if self._queue.size_bytes + item.size_bytes > limits.max_queue_bytes:
-            self._counts.shed("queue_bytes")
-            raise QueueFull("waiting requests hold too much memory", retry_after_s=wait_s)
-        if self._clock() + wait_s > item.deadline:
-            self._counts.shed("predicted_wait")
-            raise QueueFull("the wait would outlast the deadline", retry_after_s=wait_s)
 
     # Choosing and running batches
 
@@ -233,9 +243,7 @@ class DynamicBatcher:
         """Start what can be started now."""
         self._pump_due = False
         self._stop_timer()
-        for each in self._queue.take_expired(self._clock()):
-            self._counts.shed("expired")
-            self._fail(each, DeadlineExceeded("the request's time ran out in the queue"))
+        self._drop_late()
         while self._idle and len(self._queue):
             wait_s = self._wait_s()
             if wait_s > 0:
@@ -244,6 +252,17 @@ class DynamicBatcher:
             if not self._start():
                 break
         self._counts.queued(len(self._queue))
+        self._note_emptiness()
+
+    def _drop_late(self) -> None:
+        """Answer items whose time has run out, or will while they run, without running them."""
+        run_s = 0.0
+        if self._idle and len(self._queue):
+            items = min(len(self._queue), self._limits.max_batch_size)
+            run_s = self._cost.predict_s(items * self._queue.weight / len(self._queue))
+        for each in self._queue.take_expired(self._clock(), run_s):
+            self._counts.shed("expired")
+            self._fail(each, DeadlineExceeded("the request's time ran out in the queue"))
 
     def _start(self, after_wait: bool = False) -> bool:
         """Put the next batch on an idle lane; False when there is none."""
@@ -264,24 +283,23 @@ class DynamicBatcher:
 
     def _wait_s(self) -> float:
         """How long an idle lane waits for a fuller batch; nearly always 0."""
-        limits = self._limits
-        most_s = limits.max_batch_wait_ms / 1000
-        if limits.wait_mode is WaitMode.OFF or len(self._queue) >= limits.max_batch_size:
+        limits, queue = self._limits, self._queue
+        if limits.wait_mode is WaitMode.OFF or len(queue) >= limits.max_batch_size:
             return 0.0
         now = self._clock()
-        oldest = self._queue.all()[0].arrival
-        left_s = most_s - (now - oldest)
         if limits.wait_mode is WaitMode.FIXED:
-            return max(0.0, left_s)
-        if not self._cost.is_known:
+            return max(0.0, limits.max_batch_wait_ms / 1000 - (now - queue.oldest_arrival))
+        missing, within_s = self._returns.expected(now)
+        if not missing or not self._cost.is_known:
             return 0.0
         useful = useful_wait_s(
-            waiting_items=len(self._queue),
-            fixed_cost_s=self._cost.line[0],
-            interval_s=self._arrivals.interval_s,
-            tightest_slack_s=self._queue.earliest_deadline - now,
+            waiting=len(queue),
+            missing=min(missing, limits.max_batch_size - len(queue)),
+            within_s=within_s,
+            fixed_s=self._cost.line[0],
         )
-        return max(0.0, min(useful, left_s))
+        slack_s = queue.earliest_deadline - now
+        return max(0.0, min(useful, MOST_OF_SLACK * slack_s))
 
     def _weight_budget(self, key: Hashable) -> float:
         latency_cap = self._cost.weight_within(self._limits.max_latency_ms / 1000)
@@ -337,6 +355,7 @@ class DynamicBatcher:
             each.item.trace.batch_items = len(batch.items)
 
     def _deliver(self, batch: _Running, results: Sequence[Any]) -> None:
+        self._returns.delivered(len(batch.items), self._clock())
         for each, result in zip(batch.items, results, strict=True):
             if isinstance(result, Exception):
                 self._fail(each, classify(result))

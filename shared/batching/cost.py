@@ -1,4 +1,4 @@
-"""What a batch will take (run time as a line over its weight), and how fast items arrive."""
+"""What a batch will take: its run time as a line over its weight."""
 
 from math import inf
 
@@ -13,6 +13,7 @@ class CostModel:
     FORGET = 0.97
     OUTLIER = 3.0
     MIN_SAMPLES = 4
+    MIN_SPREAD = 1e-4  # variance of the weights over their mean squared; below it no slope is seen
 
     def __init__(self) -> None:
         """Start without knowledge."""
@@ -42,11 +43,19 @@ class CostModel:
         """Fixed cost ``a`` in s and cost ``b`` in s per unit of weight, neither negative."""
         mean_w, mean_t = self._sum_w / self._count, self._sum_t / self._count
         spread = self._sum_ww / self._count - mean_w * mean_w
-        if spread <= 1e-9 * max(1.0, mean_w * mean_w):  # one size seen: blame the weight
-            return 0.0, mean_t / mean_w if mean_w else 0.0
+        if spread <= self.MIN_SPREAD * max(1.0, mean_w * mean_w):  # one size seen
+            return self._scaled(mean_w, mean_t)
         slope = (self._sum_wt / self._count - mean_w * mean_t) / spread
         slope = min(max(0.0, slope), mean_t / mean_w if mean_w else inf)
         return mean_t - slope * mean_w, slope
+
+    def _scaled(self, mean_w: float, mean_t: float) -> tuple[float, float]:
+        """The line known so far, moved to the mean; without one, all of it is the weight's."""
+        known = self.predict_s(mean_w)
+        if known <= 0:
+            return 0.0, mean_t / mean_w if mean_w else 0.0
+        fixed, slope = self.line
+        return fixed * mean_t / known, slope * mean_t / known
 
     def predict_s(self, weight: float) -> float:
         """Expected run time of a batch of this weight, in s."""
@@ -59,41 +68,3 @@ class CostModel:
         if not self.is_known or slope <= 0:
             return inf
         return max(0.0, (duration_s - fixed) / slope)
-
-
-class ArrivalRate:
-    """Smoothed time between arrivals."""
-
-    SMOOTHING = 0.1
-
-    def __init__(self) -> None:
-        """Start without knowledge."""
-        self._last: float | None = None
-        self.interval_s = inf  # smoothed time between two arrivals
-
-    def observe(self, now: float) -> None:
-        """Note an arrival."""
-        if self._last is not None:
-            gap = now - self._last
-            known = self.interval_s if self.interval_s != inf else gap
-            self.interval_s = known + self.SMOOTHING * (gap - known)
-        self._last = now
-
-
-def useful_wait_s(
-    *, waiting_items: int, fixed_cost_s: float, interval_s: float, tightest_slack_s: float
-) -> float:
-    """How long an idle lane should wait for one more item; 0 when it should start now.
-
-    Waiting until the next arrival costs each waiting item that time and saves the newcomer's own
-    fixed cost. It pays while the first is less than the second.
-
-    Args:
-        waiting_items: items that would wait.
-        fixed_cost_s: cost of a batch that does not depend on its size.
-        interval_s: expected time to the next arrival.
-        tightest_slack_s: time to the earliest deadline among them; at most a fifth of it is used.
-    """
-    if interval_s * waiting_items >= fixed_cost_s:
-        return 0.0
-    return max(0.0, min(interval_s, tightest_slack_s / 5))

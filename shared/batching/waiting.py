@@ -1,27 +1,50 @@
 """The queue, and the choice of the next batch's members. Pure: no clock, no loop, no engine."""
 
-import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 from shared.batching.items import Item, Priority
 
 
-@dataclass(eq=False)
+class Outcome(Protocol):
+    """Where the outcome of an item goes; an ``asyncio.Future`` is one."""
+
+    def done(self) -> bool:
+        """Whether nobody waits for it any more: it was set, or the caller has left."""
+        ...
+
+    def set_result(self, result: Any, /) -> None:  # noqa: ANN401 - whatever the engine returns
+        """Take the result."""
+        ...
+
+    def set_exception(self, error: Exception, /) -> None:
+        """Take the error."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
 class Waiting:
-    """An item in the queue and the future of its caller."""
+    """An item in the queue and where its outcome goes."""
 
     item: Item
     arrival: float  # on the batcher's clock, in s
     number: int  # order of arrival
-    done: "asyncio.Future[Any]"
+    done: Outcome
 
     @property
     def is_abandoned(self) -> bool:
         """Whether its caller has gone or has been answered."""
         return self.done.done()
+
+
+@dataclass(slots=True)
+class Held:
+    """What waits of one class of service with one key."""
+
+    items: int = 0
+    weight: float = 0.0
 
 
 class WaitQueue:
@@ -38,6 +61,8 @@ class WaitQueue:
         self._share = interactive_share
         self._aging_s = aging_s
         self._credit = interactive_share  # interactive items until a bulk one is due
+        self._held: dict[Priority, dict[Hashable, Held]] = {each: {} for each in Priority}
+        self._earliest = inf  # no deadline in the queue is before this
         self.size_bytes = 0
         self.weight = 0.0  # sum of all that waits; kept, as every submission asks for it
 
@@ -50,32 +75,68 @@ class WaitQueue:
         """The tightest deadline in the queue; infinite when it is empty."""
         return min((each.item.deadline for each in self._waiting), default=inf)
 
+    @property
+    def oldest_arrival(self) -> float:
+        """When the item came that has waited longest; the queue must not be empty."""
+        return next(iter(self._waiting)).arrival
+
     def all(self) -> list[Waiting]:
         """All that waits, in order of arrival."""
         return list(self._waiting)
 
+    def held(self, priority: Priority) -> dict[Hashable, Held]:
+        """What waits of a class of service, by key; kept, as every submission asks for it."""
+        return self._held[priority]
+
     def push(self, waiting: Waiting) -> None:
         """Add an item."""
+        item = waiting.item
         self._waiting[waiting] = None
-        self.size_bytes += waiting.item.size_bytes
-        self.weight += waiting.item.weight
+        self._earliest = min(self._earliest, item.deadline)
+        self.size_bytes += item.size_bytes
+        self.weight += item.weight
+        of_class = self._held[item.priority]
+        held = of_class.get(item.key)
+        if held is None:
+            held = of_class[item.key] = Held()
+        held.items += 1
+        held.weight += item.weight
 
     def discard(self, waiting: Waiting) -> bool:
         """Take an item out; False when it was not there any more."""
         if waiting not in self._waiting:
             return False
+        item = waiting.item
         del self._waiting[waiting]
-        self.size_bytes -= waiting.item.size_bytes
+        self.size_bytes -= item.size_bytes
         # An empty queue weighs nothing, whatever rounding left over.
-        self.weight = self.weight - waiting.item.weight if self._waiting else 0.0
+        self.weight = self.weight - item.weight if self._waiting else 0.0
+        of_class = self._held[item.priority]
+        held = of_class[item.key]
+        held.items -= 1
+        held.weight -= item.weight
+        if not held.items:
+            del of_class[item.key]
         return True
 
-    def take_expired(self, now: float) -> list[Waiting]:
-        """Take out what must not be started any more because its time has run out."""
-        expired = [each for each in self._waiting if each.item.deadline <= now]
-        for each in expired:
+    def take_expired(self, now: float, run_s: float = 0.0) -> list[Waiting]:
+        """Take out what must not be started any more.
+
+        Args:
+            now: items whose deadline has passed are taken.
+            run_s: so long will a batch take: items that it could not answer in time are taken as
+                well, unless that would be all of them. A prediction that is too long must not
+                keep the engine from the run that would correct it.
+        """
+        if self._earliest > now + run_s:
+            return []
+        late = [each for each in self._waiting if each.item.deadline <= now + run_s]
+        if len(late) == len(self._waiting):
+            late = [each for each in late if each.item.deadline <= now]
+        for each in late:
             self.discard(each)
-        return expired
+        self._earliest = self.earliest_deadline
+        return late
 
     def take_batch(self, max_items: int, max_weight: Callable[[Hashable], float]) -> list[Waiting]:
         """Take out the members of the next batch.
@@ -90,6 +151,10 @@ class WaitQueue:
         live = [each for each in self._waiting if not each.is_abandoned]
         if not live:
             return []
+        if self._fits_as_a_whole(max_items, max_weight):
+            if not _is_in_order(live):
+                live.sort(key=self._urgency)
+            return self._taken(live)
         turn = self._whose_turn(live)
         live.sort(key=lambda each: (each.item.priority != turn, *self._urgency(each)))
         leader = live[0]
@@ -100,6 +165,15 @@ class WaitQueue:
             if each.item.key == leader.item.key and each.item.weight <= room:
                 batch.append(each)
                 room -= each.item.weight
+        return self._taken(batch)
+
+    def _fits_as_a_whole(self, max_items: int, max_weight: Callable[[Hashable], float]) -> bool:
+        if len(self._waiting) > max_items:
+            return False
+        keys = {key for of_class in self._held.values() for key in of_class}
+        return len(keys) == 1 and self.weight <= max_weight(keys.pop())
+
+    def _taken(self, batch: list[Waiting]) -> list[Waiting]:
         for each in batch:
             self.discard(each)
         self._charge(batch)
@@ -120,3 +194,13 @@ class WaitQueue:
         if bulk:
             self._credit = min(self._share, max(0, self._credit) + self._share * bulk)
         self._credit -= len(batch) - bulk
+
+
+def _is_in_order(arrived: list[Waiting]) -> bool:
+    """Whether items in order of arrival are in order of urgency too, as they nearly always are."""
+    latest = -inf
+    for each in arrived:
+        if each.item.deadline < latest:
+            return False
+        latest = each.item.deadline
+    return True

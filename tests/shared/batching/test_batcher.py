@@ -1,4 +1,5 @@
 import asyncio
+import random
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -337,8 +338,11 @@ def test_removed_lane_finishes_its_batch_and_gets_no_other():
     assert simulate(main) == ([1], [2])
 
 
-def throughput(mode, *, clients, fixed_s=0.008, limits=None):
-    """Requests answered in 20 s of virtual time, and mean latency, with closed-loop clients."""
+def throughput(mode, *, clients, fixed_s=0.008, limits=None, back_s=0.0):
+    """Requests answered in 20 s of virtual time, and mean latency, with closed-loop clients.
+
+    Each asks again at some moment within ``back_s`` after its answer.
+    """
 
     async def main(loop):
         options = {"wait_mode": mode, "max_batch_size": 64, **(limits or {})}
@@ -350,7 +354,9 @@ def throughput(mode, *, clients, fixed_s=0.008, limits=None):
                 begun = loop.time()
                 await bench.submit(0)
                 latencies.append(loop.time() - begun)
+                await asyncio.sleep(chance.uniform(0.0, back_s))
 
+        chance = random.Random(0)
         end = loop.time() + 20
         await asyncio.gather(*(client() for _ in range(clients)))
         return len(latencies), sum(latencies) / len(latencies)
@@ -373,6 +379,17 @@ def test_waiting_when_it_pays_is_never_worse_than_not_waiting(clients):
 
     assert waiting >= 0.99 * greedy
     assert waiting_latency <= 1.01 * greedy_latency
+
+
+@pytest.mark.parametrize("clients", [2, 4, 8, 16, 32])
+def test_clients_that_ask_again_at_once_do_not_split_into_two_groups(clients):
+    most = 20 * clients / (0.008 + clients * 0.001 + 0.002)  # one batch a cycle, all clients in it
+
+    answered, _ = throughput(WaitMode.AUTO, clients=clients, back_s=0.002)
+    greedy, _ = throughput(WaitMode.OFF, clients=clients, back_s=0.002)
+
+    assert answered >= 0.95 * most
+    assert answered >= 1.1 * greedy
 
 
 def test_fixed_wait_costs_a_lone_client_its_window():
