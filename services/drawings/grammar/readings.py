@@ -27,7 +27,7 @@ Unit = Literal["mm", "in", "deg", "ratio"]
 LengthUnit = Literal["mm", "in"]
 ToleranceSource = Literal["explicit", "fit", "general", "none"]
 HoleStep = Literal["counterbore", "countersink", "spotface"]
-ThreadSystem = Literal["M", "Tr", "UN", "G", "R", "Rp", "Rc", "NPT", "BSW"]
+ThreadSystem = Literal["M", "Tr", "UN", "G", "R", "Rp", "Rc", "PT", "NPT", "BSW"]
 Zone = Literal["width", "diameter", "spherical_diameter"]
 
 
@@ -103,7 +103,8 @@ class Thread:
     Attributes:
         designation: the printed designation without count and depth, ``"M8×1.25-6H"``.
         system: M ISO metric, Tr trapezoidal, UN unified, G parallel pipe (also PF, BSPP), R, Rp
-            and Rc taper pipe (also PT, BSPT), NPT, BSW Whitworth.
+            and Rc pipe threads of ISO 7, PT the same where outside or inside is not said (also
+            BSPT), NPT, BSW Whitworth.
         size: major diameter in mm for M and Tr, else the nominal size in inches; of a numbered
             unified size (``#10``) the number.
         is_numbered: the size is a number of the unified series, not inches.

@@ -1,0 +1,236 @@
+"""What may stand behind a size; one rule each.
+
+A rule takes what it knows at the scanner's position and returns the dimension with it, or None when
+it does not apply; the caller then puts the scanner back.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from services.drawings.grammar.angles import take_angular_amount
+from services.drawings.grammar.deviations import plain_amount, take_deviations, take_fit
+from services.drawings.grammar.readings import Depth, Dimension, Kind
+from services.drawings.grammar.scanner import NotRead, Scanner
+from services.drawings.grammar.sizes import take_step, take_times_angle
+from services.drawings.grammar.words import (
+    BASIC,
+    DEPTH_BEFORE,
+    DEPTH_BEHIND,
+    DIAMETER,
+    MAXIMUM,
+    MINIMUM,
+    NOTE,
+    PITCH_CIRCLE,
+    PLACES,
+    REFERENCE,
+    THICKNESS,
+    THROUGH,
+)
+
+Rule = Callable[[Scanner, Dimension], Dimension | None]
+
+_RANGE = re.compile(r"~|\.\.\.|…")
+_SLASH = re.compile(r"/ ?(?=[⌀R0-9.])")
+_LINE = re.compile(r" *\n *(?=[⌀R]? ?[0-9.])")
+_SAME_SIGN = {"diameter": re.compile(r"⌀"), "radius": re.compile(r"R")}
+_DEPTH_TIMES = re.compile(r"[xX×](?= ?[0-9.])")
+_ON_CIRCLE = re.compile(r"(?:ON ?)?⌀", re.IGNORECASE)
+_PLACES_NUMBER = re.compile(r"[xX×]? ?([1-9][0-9]{0,2})[ -]?(?=[A-Za-z가-힣])")
+_MODIFIER = re.compile(r"[ⒺⓁⓂⓅ]|\(E\)")
+_MILLIMETRE = re.compile(r"(?:mm|MM)(?![A-Za-z0-9])\.?")
+_INCH = re.compile(r"\"|(?:inches|inch|INCH|in|IN)(?![A-Za-z0-9])\.?")
+_FITTED: tuple[Kind, ...] = (
+    "linear", "diameter", "spherical_diameter", "square", "thickness", "pitch_circle",
+)  # fmt: skip
+# Behind a bare number these letters may begin a callout of its own: 4 M8, 2 R6, 10 C1.
+_LETTERS_OF_OTHERS = "MRC"
+_CLOSE_SHARE = 0.1
+_CLOSE_SIZE = 0.5
+
+
+def _fit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    fit = take_fit(scanner)
+    if fit is None:
+        return None
+    if dimension.kind not in _FITTED or dimension.fit is not None or dimension.nominal is None:
+        raise NotRead(f"{fit.text} cannot belong to this size")
+    if dimension.kind == "linear" and fit.text[0] in _LETTERS_OF_OTHERS:
+        raise NotRead(f"{fit.text} may be a tolerance class or a callout of its own")
+    return replace(dimension, fit=fit)
+
+
+def _deviations(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    is_angle = dimension.kind == "angle"
+    found = take_deviations(scanner, take_angular_amount if is_angle else plain_amount)
+    if found is None:
+        return None
+    if dimension.upper is not None or dimension.nominal is None:
+        raise NotRead("two tolerances")
+    return replace(dimension, upper=found.upper, lower=found.lower)
+
+
+def _limits(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    is_range = scanner.take(_RANGE) is not None
+    if not is_range and not scanner.take(_SLASH) and not scanner.take(_LINE):
+        return None
+    sign = _SAME_SIGN.get(dimension.kind)
+    if sign is not None:
+        scanner.take(sign)
+    first, second = dimension.nominal, scanner.number()
+    if first is None or second is None or dimension.upper or dimension.fit:
+        raise NotRead("two numbers that are no limits of one size")
+    lower, upper = sorted((first, second), key=lambda each: each.value)
+    if is_range:
+        is_sure = bool(first.decimals or second.decimals or dimension.kind != "linear")
+    else:
+        is_sure = first.decimals == second.decimals > 0 and _is_close(lower.value, upper.value)
+    if not is_sure or lower.value == upper.value:
+        raise NotRead("two numbers that may be limits or two sizes")
+    return replace(dimension, nominal=None, upper_limit=upper, lower_limit=lower)
+
+
+def _is_close(lower: float, upper: float) -> bool:
+    return upper - lower <= max(_CLOSE_SHARE * upper, _CLOSE_SIZE)
+
+
+def _one_limit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    is_maximum = scanner.take(MAXIMUM) is not None
+    if not is_maximum and not scanner.take(MINIMUM):
+        return None
+    if dimension.nominal is None or dimension.upper or dimension.fit or dimension.depth:
+        raise NotRead("MAX or MIN beside another tolerance")
+    name = "upper_limit" if is_maximum else "lower_limit"
+    if name == "upper_limit":
+        return replace(dimension, nominal=None, upper_limit=dimension.nominal)
+    return replace(dimension, nominal=None, lower_limit=dimension.nominal)
+
+
+def _unit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    if scanner.take(_MILLIMETRE):
+        unit: str = "mm"
+    elif scanner.take(_INCH):
+        unit = "in"
+    else:
+        return None
+    if dimension.kind in ("angle", "taper", "slope") or dimension.unit not in (None, unit):
+        raise NotRead("two units")
+    return replace(dimension, unit="mm" if unit == "mm" else "in")
+
+
+def _times_angle(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    angle = take_times_angle(scanner)
+    if angle is None:
+        return None
+    if dimension.kind == "diameter" and dimension.angle is None:
+        return replace(dimension, angle=angle)
+    if dimension.kind == "linear":
+        return replace(dimension, kind="chamfer", chamfer_angle=angle)
+    raise NotRead(f"× {angle.text} behind a {dimension.kind}")
+
+
+def _depth(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    if scanner.take(DEPTH_BEFORE):
+        value = scanner.number()
+    else:
+        scanner.take(_DEPTH_TIMES)
+        value = scanner.number()
+        if value is None or scanner.take(DEPTH_BEHIND) is None:
+            return None
+    if value is None or not value.value or dimension.depth is not None:
+        raise NotRead("a depth without its number, or two depths")
+    found = take_deviations(scanner, plain_amount)
+    if scanner.peek(MAXIMUM) or scanner.peek(MINIMUM):
+        raise NotRead("a depth with one limit")
+    depth = Depth(value, found.upper, found.lower) if found else Depth(value)
+    return replace(dimension, depth=depth)
+
+
+def _through(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    return replace(dimension, is_through=True) if scanner.take(THROUGH) else None
+
+
+def _pitch_circle(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    if scanner.take(PITCH_CIRCLE):
+        scanner.take(_ON_CIRCLE)
+        number = scanner.number()
+        if number is None:
+            if dimension.kind not in ("diameter", "linear"):
+                raise NotRead("a pitch circle without its diameter")
+            return replace(dimension, kind="pitch_circle")
+    else:
+        number = scanner.number() if scanner.take(_ON_CIRCLE) else None
+        if number is None or scanner.take(PITCH_CIRCLE) is None:
+            return None
+    if dimension.pitch_circle is not None or not number.value:
+        raise NotRead("a pitch circle of zero, or two of them")
+    return replace(dimension, pitch_circle=number)
+
+
+def _places(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    found = scanner.take(_PLACES_NUMBER)
+    if found is None or scanner.take(PLACES) is None:
+        return None
+    count = int(found[1])
+    if dimension.count not in (None, count):
+        raise NotRead("two counts")
+    return replace(dimension, count=count)
+
+
+def _modifier(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    found = scanner.take(_MODIFIER)
+    if found is None:
+        return None
+    sign = "Ⓔ" if found[0] == "(E)" else found[0]
+    return replace(dimension, modifiers=(*dimension.modifiers, sign))
+
+
+def _reference(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    return replace(dimension, is_reference=True) if scanner.take(REFERENCE) else None
+
+
+def _basic(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    return replace(dimension, is_basic=True) if scanner.take(BASIC) else None
+
+
+def _step(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    if dimension.kind not in ("diameter", "linear") or dimension.step is not None:
+        return None
+    step = take_step(scanner)
+    return None if step is None else replace(dimension, kind="diameter", step=step)
+
+
+def _kind_behind(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    if dimension.kind != "linear":
+        return None
+    if scanner.take(DIAMETER):
+        return replace(dimension, kind="diameter")
+    return replace(dimension, kind="thickness") if scanner.take(THICKNESS) else None
+
+
+def _note(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    found = scanner.take(NOTE)
+    if found is None:
+        return None
+    return replace(dimension, notes=(*dimension.notes, scanner.printed(found)))
+
+
+RULES: tuple[Rule, ...] = (
+    _fit,
+    _deviations,
+    _unit,
+    _times_angle,
+    _depth,
+    _limits,
+    _one_limit,
+    _through,
+    _pitch_circle,
+    _places,
+    _modifier,
+    _reference,
+    _basic,
+    _step,
+    _kind_behind,
+    _note,
+)
+"""Tried in this order."""
