@@ -8,7 +8,7 @@ from services.drawings.grammar.plausible import checked
 from services.drawings.grammar.readings import Dimension, Number
 from services.drawings.grammar.scanner import NotRead, Scanner
 from services.drawings.grammar.sizes import take_size
-from services.drawings.grammar.suffixes import RULES
+from services.drawings.grammar.suffixes import MODIFIER, RULES
 from services.drawings.grammar.words import COUNTERBORE, COUNTERSINK, SPOTFACE
 
 _SIZE_SIGN = (
@@ -59,8 +59,8 @@ def _take_first(scanner: Scanner) -> Dimension:
     if not in_parentheses:
         return _take_suffixes(scanner, dimension)
     dimension = _take_suffixes(scanner, dimension, is_inside=True)
-    if scanner.take_sign(")") is None:
-        raise NotRead("a parenthesis is not closed")
+    if scanner.take_sign(")") is None or dimension.is_reference:
+        raise NotRead("a parenthesis is not closed, or there are two")
     return _take_suffixes(scanner, replace(dimension, is_reference=True))
 
 
@@ -85,6 +85,7 @@ def _take_raised_deviation(scanner: Scanner) -> Number | None:
 
 
 def _with_raised(scanner: Scanner, dimension: Dimension, upper: Number) -> Dimension:
+    scanner.take(_BREAK)
     lower = take_deviation(scanner, plain_amount)
     if lower is None or lower.value >= upper.value or dimension.kind == "angle":
         raise NotRead("a deviation before the size, and none below it behind")
@@ -99,7 +100,8 @@ def _take_suffixes(scanner: Scanner, dimension: Dimension, *, is_inside: bool = 
     while not scanner.is_at_end and not _is_next_step(scanner, dimension):
         if is_inside and scanner.next_is(")"):
             break
-        if not is_inside and scanner.take_sign("("):
+        is_group = not is_inside and not scanner.peek(MODIFIER)
+        if is_group and scanner.take_sign("("):
             dimension = _take_suffixes(scanner, dimension, is_inside=True)
             if scanner.take_sign(")") is None:
                 raise NotRead("a parenthesis is not closed")

@@ -7,7 +7,7 @@ from services.drawings.grammar.sheet import Box, PlacedText
 
 _WORD_GAP = 0.45  # of the height: what parts words of one line, not compartments
 _SAME_ROW = 0.5  # of the height: how far centres of one row lie apart
-_RIGHT_REACH = 8.0  # of the label's height
+_RIGHT_REACH = 12.0  # of the label's height
 _BELOW_REACH = 2.5
 _MISFIT = 0.35  # of the height: how far boxes of neighbours may overlap
 _BELOW_RIGHT_REACH = 4.0

@@ -121,7 +121,7 @@ def _compared(dimension: Dimension, single: ToleranceClass | None) -> Dimension:
         f"{single.text} means {single.upper_mm:+g}/{single.lower_mm:+g} mm by ISO 286-1, "
         f"printed is {_pair(upper, lower)}"
     )
-    return replace(dimension, conflicts=(*dimension.conflicts, text))
+    return replace(dimension, conflicts=tuple(dict.fromkeys((*dimension.conflicts, text))))
 
 
 def _pair(upper: Number, lower: Number) -> str:

@@ -37,7 +37,7 @@ _SAME_SIGN = {"diameter": re.compile(r"⌀"), "radius": re.compile(r"R")}
 _DEPTH_TIMES = re.compile(r"[xX×](?= ?[0-9.])")
 _ON_CIRCLE = re.compile(r"(?:ON ?)?⌀", re.IGNORECASE)
 _PLACES_NUMBER = re.compile(r"[xX×]? ?([1-9][0-9]{0,2})[ -]?(?=[A-Za-z가-힣])")
-_MODIFIER = re.compile(r"[ⒺⓁⓂⓅ]|\(E\)")
+MODIFIER = re.compile(r"[ⒺⓁⓂⓅ]|\(E\)")
 _MILLIMETRE = re.compile(r"(?:mm|MM)(?![A-Za-z0-9])\.?")
 _INCH = re.compile(r"\"|(?:inches|inch|INCH|in|IN)(?![A-Za-z0-9])\.?")
 _FITTED: tuple[Kind, ...] = (
@@ -178,7 +178,7 @@ def _places(scanner: Scanner, dimension: Dimension) -> Dimension | None:
 
 
 def _modifier(scanner: Scanner, dimension: Dimension) -> Dimension | None:
-    found = scanner.take(_MODIFIER)
+    found = scanner.take(MODIFIER)
     if found is None:
         return None
     sign = "Ⓔ" if found[0] == "(E)" else found[0]

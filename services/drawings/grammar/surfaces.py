@@ -8,7 +8,7 @@ from services.drawings.grammar.readings import Number, SurfaceTexture
 from services.drawings.grammar.scanner import NotRead, Scanner
 
 _PARAMETER = re.compile(
-    r"(?P<name>R(?:a|z|q|t|p|v|y|c|k|pk|vk|sk|ku|Sm|max)|RA|RZ|Wa|Wz|Wt|Pa|Pz|Pt|Sa|Sz|Sq)"
+    r"(?P<name>R(?:a|z|q|t|p|v|y|k|pk|vk|sk|ku|Sm|max)|RA|RZ|Wa|Wz|Wt|Pa|Pz|Pt|Sa|Sz|Sq)"
     r"(?P<max>max)?(?= ?[0-9.]| ?max)"
 )
 _BEGINS = re.compile(rf"\s*[√▽]|(?:[UL] )?{_PARAMETER.pattern}|[(] ?√|[0-9.,]{{1,6}} ?[√▽]")

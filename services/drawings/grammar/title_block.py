@@ -1,6 +1,7 @@
 """Reads the fields of a title block from lines of text and their places."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from services.drawings.grammar.readings import LengthUnit
 from services.drawings.grammar.sheet import Field, GeneralTolerance, PlacedText, TitleBlock
 
 _MAX_TITLE_LINES = 3
+_MAX_LABELS_OF_FIELD = 20  # keeps the search linear in the number of lines
 _LABEL_WITH_COLON = re.compile(r"\s*([^:]{1,48}?) ?: ?(.*)", re.DOTALL)
 _SCALE = re.compile(r"([0-9]{1,4}(?:[.,][0-9]{1,2})?) ?[:/] ?([0-9]{1,4}(?:[.,][0-9]{1,2})?)")
 _SHEET = re.compile(r"([0-9]{1,3}) ?(?:/|OF|VON|중|-) ?([0-9]{1,3})", re.IGNORECASE)
@@ -157,8 +159,10 @@ def _beside(
 ) -> list[_Candidate]:
     """Values beside or below the labels that stand alone."""
     found = []
+    seen: Counter[str] = Counter()
     for index, field in labels.items():
-        if not field:
+        seen[field] += 1
+        if not field or seen[field] > _MAX_LABELS_OF_FIELD:
             continue
         for near in neighbours(lines, index):
             value = lines[near.index]
