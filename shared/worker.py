@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,8 @@ NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
 their maker since 1.31 (microsoft/onnxruntime#27379). They count only before the first import."""
 
 Handler = Callable[[str, list[Any]], Any]
-"""Answers a call: name of the method and its arguments."""
+"""Answers a call: name of the method and its arguments. A generator tells news by what it yields,
+and answers by what it returns."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class WorkerSpec:
     environ: Mapping[str, str] = field(default_factory=dict)  # set before the first import
     memory_limit_bytes: int | None = None  # limit of the address space
     log_level: str = "info"
+
+
+_ERROR, _VALUE, _NEWS = range(3)
+"""Kinds of message from the child."""
 
 
 class WorkerDied(FatalEngineError):
@@ -96,8 +101,18 @@ class Worker:
         """Whether the child still runs."""
         return self._process.poll() is None
 
-    def call(self, method: str, *arguments: Any) -> Any:  # noqa: ANN401 - any wire value
+    def call(
+        self,
+        method: str,
+        *arguments: Any,  # noqa: ANN401 - any wire value
+        on_news: Callable[[Any], None] | None = None,
+    ) -> Any:  # noqa: ANN401 - any wire value
         """Call the child's handler and wait for its answer.
+
+        Args:
+            method: what is to be done.
+            arguments: of the method.
+            on_news: told, in this thread, what the handler yields before it answers.
 
         Raises:
             WorkerDied: the child ended before it answered.
@@ -105,10 +120,14 @@ class Worker:
         """
         try:
             self._channel.send([method, list(arguments)])
-            is_value, answer = self._channel.receive()
+            kind, answer = self._channel.receive()
+            while kind == _NEWS:
+                if on_news is not None:
+                    on_news(answer)
+                kind, answer = self._channel.receive()
         except ChannelClosed as error:
             raise WorkerDied(f"the {self._name} process ended: {self._ending()}") from error
-        if is_value:
+        if kind == _VALUE:
             return answer
         raise answer
 
@@ -151,18 +170,36 @@ def _serve(channel: Channel, handler: Handler) -> None:
             method, arguments = channel.receive()
         except ChannelClosed:
             return
-        answer: list[Any]
         try:
-            answer = [True, handler(method, arguments)]
-        except GantryError as error:
-            answer = [False, error]
-        except Exception as error:  # the batch loop's edge: a fault of one call ends that call only
-            log.exception("%s failed", method)
-            answer = [False, classify(error)]
-        try:
-            channel.send(answer)
+            channel.send(_outcome(channel, handler, method, arguments))
         except ChannelClosed:
             return
+
+
+def _outcome(channel: Channel, handler: Handler, method: str, arguments: list[Any]) -> list[Any]:
+    """What the handler answers or raises; what it yields before is sent at once."""
+    try:
+        answer = handler(method, arguments)
+        if isinstance(answer, Generator):
+            answer = yield_all(answer, lambda news: channel.send([_NEWS, news]))
+        return [_VALUE, answer]
+    except ChannelClosed:
+        raise
+    except GantryError as error:
+        return [_ERROR, error]
+    except Exception as error:  # the batch loop's edge: a fault of one call ends that call only
+        log.exception("%s failed", method)
+        return [_ERROR, classify(error)]
+
+
+def yield_all(generator: Generator[Any, None, Any], tell: Callable[[Any], None]) -> Any:  # noqa: ANN401
+    """Run a generator to its end: ``tell`` gets what it yields; returns what it returns."""
+    while True:
+        try:
+            news = next(generator)
+        except StopIteration as end:
+            return end.value
+        tell(news)
 
 
 def _end_with_parent() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from services.whisper.incoming import Decoder
 from services.whisper.recall import Recall
 from services.whisper.routes import TRANSCRIPTIONS, TRANSLATIONS, router
 from services.whisper.settings import WhisperSettings
@@ -33,6 +34,7 @@ def build(
     settings: WhisperSettings | None = None,
     engine: Engine | None = None,
     listener: Engine | None = None,
+    decoder: Decoder | None = None,
 ) -> FastAPI:
     """Build the service.
 
@@ -40,6 +42,7 @@ def build(
         settings: read from the environment when left out.
         engine: recognises windows in this process; by default CTranslate2 in one of its own.
         listener: hears speech in this process; by default in a process of its own.
+        decoder: decodes recordings; by default a pool of processes.
     """
     settings = settings or WhisperSettings.from_environment()
     registry = CollectorRegistry()
@@ -72,7 +75,7 @@ def build(
     )
     media = MediaPool(settings.media_workers, timeout_s=MEDIA_TIMEOUT_S)
     transcriber = Transcriber(
-        media,
+        decoder or media,
         listen,
         recognise,
         audio_limits=AudioLimits(

@@ -2,42 +2,55 @@
 
 A request is looked up twice: by the bytes that were sent, before anything is decoded, and by the
 decoded samples, so that the same recording in another container is a hit too. The form of the
-answer is not part of the key. Windows of long recordings are remembered one by one: when such a
-request is sent again after a crash, it goes on where it was.
+answer is not part of the key; the caller is, so that nobody learns what another one has sent.
+
+A long recording is transcribed while it is decoded, so its samples are known as a whole only when
+much of it has its text. Its windows are therefore remembered one by one, by their own samples: a
+request that is sent again after a crash goes on where it was.
 """
 
 import asyncio
+import contextlib
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
+from services.whisper.incoming import IncomingAudio
 from services.whisper.quality import Quality
-from services.whisper.tasks import TokenScore
+from services.whisper.tasks import (
+    FloatArray,
+    SpokenSegment,
+    SpokenWord,
+    TokenScore,
+    WindowResult,
+)
 from services.whisper.transcriber import (
-    DecodedAudio,
+    PIECE_SAMPLES,
     Deliver,
     ModelLimits,
+    Recognised,
     SpeechRequest,
     Transcriber,
 )
 from services.whisper.transcript import Segment, Transcript, WindowTranscript, Word
-from shared.cache import ResultCache, digest
+from shared.cache import Found, ResultCache, digest
 from shared.context import request_context
 from shared.uploads import UploadedFile
 
-LONG_AUDIO_S = 60.0
-"""Windows of longer recordings are remembered one by one."""
 
-
-@dataclass(frozen=True)
+@dataclass
 class Prepared:
     """A recording that is ready to be transcribed, or has been before."""
 
     request: SpeechRequest
     limits: ModelLimits
-    audio: DecodedAudio | None = None
+    wanted: list[Any]  # what the keys hold beside the content: caller, request, model
+    audio: IncomingAudio | None = None  # None where the transcript is known
     key: str | None = None  # under which the transcript will be remembered
+    file_key: str | None = None  # by the bytes that were sent, where ``key`` is another
     known: Transcript | None = None
+    is_taken: bool = False  # whoever transcribes it closes the audio, even if its sender has left
 
 
 class Recall:
@@ -47,43 +60,60 @@ class Recall:
         """Remember in ``cache``; None remembers nothing."""
         self._transcriber, self._cache = transcriber, cache
 
-    async def prepare(
+    @contextlib.asynccontextmanager
+    async def prepared(
         self, file: UploadedFile, request: SpeechRequest, limits: ModelLimits
-    ) -> Prepared:
-        """Look a file up, and decode it if its transcript is not known.
+    ) -> AsyncIterator[Prepared]:
+        """Look a file up, and begin to decode it if its transcript is not known.
 
         Raises:
             UnsupportedMedia: it holds no audio that can be read.
             PayloadTooLarge: it is longer, or has more channels, than the limit.
         """
+        prepared = await self._prepare(file, request, limits)
+        try:
+            yield prepared
+        finally:
+            if prepared.audio is not None and not prepared.is_taken:
+                await prepared.audio.close()
+
+    async def _prepare(
+        self, file: UploadedFile, request: SpeechRequest, limits: ModelLimits
+    ) -> Prepared:
+        wanted = [request_context().caller, list(astuple(request)), list(astuple(limits))]
+        prepared = Prepared(request, limits, wanted)
         # Sampling at a temperature is asked for because it differs each time.
         if self._cache is None or request.temperature > 0:
-            return Prepared(request, limits, audio=await self._transcriber.decode(file.path))
-        wanted = [list(astuple(request)), list(astuple(limits))]
+            prepared.audio = await self._transcriber.open(file.path)
+            return prepared
         file_key = digest("file", file.sha256, wanted)
-        pointer = await self._cache.get(file_key)
-        known = await self._find(pointer[0]) if pointer is not None else None
-        if known is not None:
-            return Prepared(request, limits, known=known)
-        audio = await self._transcriber.decode(file.path)
-        key = digest("samples", await asyncio.to_thread(_sha256, audio), wanted)
-        await self._cache.put(file_key, key)
-        known = await self._find(key)
-        if known is not None:
-            return Prepared(request, limits, known=known)
+        prepared.known = await self._find(file_key)
+        if prepared.known is not None:
+            return prepared
+        audio = await self._transcriber.open(file.path)
+        if audio.is_complete:
+            prepared.key = await _samples_key(audio, wanted)
+            await self._cache.put(file_key, prepared.key)
+            prepared.known = await self._find(prepared.key)
+        else:
+            prepared.key, prepared.file_key = digest("stream", file_key), file_key
+        if prepared.known is not None:
+            await audio.close()
+            return prepared
         request_context().cache = "miss"
-        return Prepared(request, limits, audio=audio, key=key)
+        prepared.audio = audio
+        return prepared
 
     async def transcribe(self, prepared: Prepared, deliver: Deliver | None = None) -> Transcript:
         """The transcript, remembered or made now; identical requests in flight are made once.
 
         Args:
-            prepared: from ``prepare``.
+            prepared: from ``prepared``.
             deliver: told each window's transcript in order. A request that wants this runs alone.
         """
         if prepared.known is not None:
-            for part in prepared.known.parts:
-                if deliver is not None:
+            if deliver is not None:
+                for part in prepared.known.parts:
                     await deliver(part)
             return prepared.known
         if self._cache is None or prepared.key is None:
@@ -96,39 +126,96 @@ class Recall:
         async def make() -> dict[str, Any]:
             return asdict(await self._make(prepared, None))
 
-        value, _ = await self._cache.get_or_run(prepared.key, make)
+        value, where = await self._cache.get_or_run(prepared.key, make)
+        if where is not Found.MISS:
+            request_context().cache = where.value
         return transcript_from(value)
 
     async def _make(self, prepared: Prepared, deliver: Deliver | None) -> Transcript:
+        assert prepared.audio is not None
+        prepared.is_taken = True
+        try:
+            if prepared.file_key is None:
+                return await self._run(prepared, deliver)
+            return await self._run_unless_found(prepared, prepared.file_key, deliver)
+        finally:
+            await prepared.audio.close()
+
+    async def _run(self, prepared: Prepared, deliver: Deliver | None) -> Transcript:
         audio = prepared.audio
         assert audio is not None
-        remembers = prepared.key is not None and audio.pcm.duration_s > LONG_AUDIO_S
-        windows = _Windows(self._cache, prepared.key) if remembers and self._cache else None
+        remembers = prepared.key is not None and audio.n_samples > PIECE_SAMPLES
+        windows = _Windows(self._cache, prepared.wanted) if remembers and self._cache else None
         return await self._transcriber.transcribe(
             audio, prepared.request, prepared.limits, deliver=deliver, memory=windows
         )
 
+    async def _run_unless_found(
+        self, prepared: Prepared, file_key: str, deliver: Deliver | None
+    ) -> Transcript:
+        """Transcribe, but stop when the whole of it, decoded, turns out to be known."""
+        assert self._cache is not None
+        assert prepared.key is not None
+        delivered = 0
+
+        async def count(part: WindowTranscript) -> None:
+            nonlocal delivered
+            if deliver is not None:
+                await deliver(part)
+            delivered += 1
+
+        run = asyncio.ensure_future(self._run(prepared, count))
+        search = asyncio.ensure_future(self._search(prepared))
+        try:
+            await asyncio.wait({run, search}, return_when=asyncio.FIRST_COMPLETED)
+            known = search.result()[1] if search.done() else None
+            if known is not None and not run.done():
+                await _ended(run)
+                if deliver is not None:
+                    for part in known.parts[delivered:]:
+                        await deliver(part)
+            else:
+                known = await run
+                await self._cache.put((await search)[0], prepared.key)
+            await self._cache.put(file_key, prepared.key)
+            return known
+        finally:
+            await _ended(run, search)
+
+    async def _search(self, prepared: Prepared) -> tuple[str, Transcript | None]:
+        """Key of the whole recording once it is decoded, and its transcript if it is known."""
+        assert prepared.audio is not None
+        key = await _samples_key(prepared.audio, prepared.wanted)
+        return key, await self._find(key)
+
     async def _find(self, key: str) -> Transcript | None:
+        """The transcript under ``key``, or under the key that is stored there."""
         assert self._cache is not None
         stored = await self._cache.get(key)
-        if stored is None:
+        if stored is not None and isinstance(stored[0], str):
+            stored = await self._cache.get(stored[0])
+        if stored is None or not isinstance(stored[0], dict):
             return None
         request_context().cache = stored[1].value
         return transcript_from(stored[0])
 
 
 class _Windows:
-    """The windows of one recording, remembered by their place in it."""
+    """Windows of long recordings, remembered by their samples."""
 
-    def __init__(self, cache: ResultCache, key: str | None) -> None:
-        self._cache, self._key = cache, key
+    def __init__(self, cache: ResultCache, wanted: list[Any]) -> None:
+        self._cache, self._wanted = cache, wanted
 
-    async def get(self, start: int, end: int, language: str | None) -> WindowTranscript | None:
-        stored = await self._cache.get(digest(self._key, start, end, language))
-        return part_from(stored[0]) if stored is not None else None
+    async def get(self, samples: FloatArray, language: str | None) -> Recognised | None:
+        stored = await self._cache.get(await self._key(samples, language))
+        return recognised_from(stored[0]) if stored is not None else None
 
-    async def put(self, start: int, end: int, language: str | None, part: WindowTranscript) -> None:
-        await self._cache.put(digest(self._key, start, end, language), asdict(part))
+    async def put(self, samples: FloatArray, language: str | None, known: Recognised) -> None:
+        await self._cache.put(await self._key(samples, language), asdict(known))
+
+    async def _key(self, samples: FloatArray, language: str | None) -> str:
+        content = await asyncio.to_thread(lambda: hashlib.sha256(samples.data).hexdigest())
+        return digest("window", content, self._wanted, language)
 
 
 def transcript_from(fields: dict[str, Any]) -> Transcript:
@@ -152,6 +239,25 @@ def part_from(fields: dict[str, Any]) -> WindowTranscript:
     )
 
 
-def _sha256(audio: DecodedAudio) -> str:
-    with audio.path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def recognised_from(fields: dict[str, Any]) -> Recognised:
+    """Rebuild what ``asdict`` made of a recognised window."""
+    result = WindowResult(
+        **{
+            **fields["result"],
+            "segments": [SpokenSegment(**each) for each in fields["result"]["segments"]],
+            "words": [SpokenWord(**each) for each in fields["result"]["words"]],
+            "scores": [TokenScore(**each) for each in fields["result"]["scores"]],
+        }
+    )
+    return Recognised(result, fields["attempts"])
+
+
+async def _samples_key(audio: IncomingAudio, wanted: list[Any]) -> str:
+    return digest("samples", (await audio.whole()).sha256, wanted)
+
+
+async def _ended(*tasks: "asyncio.Future[Any]") -> None:
+    """Cancel tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -101,7 +101,8 @@ async def _accept(request: Request, task: Task, stack: AsyncExitStack) -> Work:
         f"{info.model} {info.compute_type} {facts['digest']}",
     )
     recall: Recall = request.app.state.recall
-    return Work(await recall.prepare(upload.one_file(), wanted, limits), options, info)
+    prepared = recall.prepared(upload.one_file(), wanted, limits)
+    return Work(await stack.enter_async_context(prepared), options, info)
 
 
 _OPTIONS: dict[Task, type[TranslationOptions]] = {

@@ -7,14 +7,14 @@ never fills the queue before a short one.
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from services.whisper.incoming import Decoder, IncomingAudio
 from services.whisper.quality import best_of, judged, ladder, next_attempt
 from services.whisper.speech import Span, SpeechDetector, SpeechRules
 from services.whisper.tasks import (
@@ -36,13 +36,11 @@ from services.whisper.windows import Window, WindowCutter
 from shared.batching import Priority
 from shared.context import RequestContext, entered, request_context
 from shared.host import EngineHost
-from shared.media.limits import AudioLimits, PcmFile
-from shared.media.pool import MediaPool
+from shared.media.limits import AudioLimits
 
 PIECE_SAMPLES = 1000 * FRAME_SAMPLES
 """A recording is heard in pieces of 32 s."""
 
-SAMPLE_BYTES = 2
 SURE_LANGUAGE = 0.5
 """From this probability on, the language found in one window holds for the rest."""
 
@@ -82,43 +80,33 @@ class ModelLimits:
 
 
 @dataclass(frozen=True)
-class DecodedAudio:
-    """A recording, decoded into a file that lives as long as the request."""
+class Recognised:
+    """What the model made of one window, wherever it stands."""
 
-    path: Path
-    pcm: PcmFile
+    result: WindowResult
+    attempts: int = 1
 
 
 class WindowMemory(Protocol):
-    """Windows that were recognised before; places are samples of the recording."""
+    """Windows that were recognised before."""
 
-    async def get(self, start: int, end: int, language: str | None) -> WindowTranscript | None:
-        """The window's transcript, if it is known for the language asked for."""
+    async def get(self, samples: FloatArray, language: str | None) -> Recognised | None:
+        """What was made of these samples, if it is known for the language asked for."""
         ...
 
-    async def put(self, start: int, end: int, language: str | None, part: WindowTranscript) -> None:
-        """Remember a window's transcript."""
+    async def put(self, samples: FloatArray, language: str | None, known: Recognised) -> None:
+        """Remember it."""
         ...
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One recording on its way; its samples are read from an open file, which may be deleted."""
+    """One recording on its way."""
 
-    samples: IO[bytes]
-    n_samples: int
+    audio: IncomingAudio
     request: SpeechRequest
     limits: ModelLimits
     memory: WindowMemory | None
-
-    async def read(self, span: Span) -> FloatArray:
-        """Samples of a stretch: (n_samples,) float32, -1 to 1."""
-        return await asyncio.to_thread(self._read, span)
-
-    def _read(self, span: Span) -> FloatArray:
-        size, start = (span.end - span.start) * SAMPLE_BYTES, span.start * SAMPLE_BYTES
-        raw = np.frombuffer(os.pread(self.samples.fileno(), size, start), "<i2")
-        return raw.astype(np.float32) * np.float32(1 / 32768)
 
 
 @dataclass
@@ -131,9 +119,9 @@ class _Voice:
     def __post_init__(self) -> None:
         self.is_settled = self.language is not None
 
-    def learn(self, part: WindowTranscript) -> None:
-        if not self.is_settled and part.language_probability >= SURE_LANGUAGE:
-            self.language, self.is_settled = part.language, True
+    def learn(self, result: WindowResult) -> None:
+        if not self.is_settled and result.language_probability >= SURE_LANGUAGE:
+            self.language, self.is_settled = result.language, True
 
 
 class Transcriber:
@@ -141,7 +129,7 @@ class Transcriber:
 
     def __init__(
         self,
-        media: MediaPool,
+        decoder: Decoder,
         listener: EngineHost,
         recogniser: EngineHost,
         *,
@@ -151,64 +139,70 @@ class Transcriber:
         """Use the given processes.
 
         Args:
-            media: decodes files.
+            decoder: decodes files.
             listener: hears speech and computes features.
             recogniser: turns windows into text.
             audio_limits: bounds of a recording.
             windows_in_flight: windows of one request that wait or run at the same time.
         """
-        self._media = media
+        self._decoder = decoder
         self._listener = listener
         self._recogniser = recogniser
         self._audio_limits = audio_limits
         self._windows_in_flight = windows_in_flight
 
-    async def decode(self, file: Path) -> DecodedAudio:
-        """Decode a file next to itself.
+    async def open(self, file: Path) -> IncomingAudio:
+        """Begin to decode a file, and wait until its first piece or all of it is there.
+
+        Returns:
+            The recording, to be closed by the caller.
 
         Raises:
             UnsupportedMedia: it holds no audio that can be read.
             PayloadTooLarge: it is longer, or has more channels, than the limit.
         """
-        context = request_context()
-        context.progress.stage = "decoding"
-        target = file.with_suffix(".pcm")
-        with context.measure("preprocess"):
-            pcm = await self._media.decode_audio_to(file, target, self._audio_limits)
-        context.progress.stage, context.progress.total = "recognising", round(pcm.duration_s)
-        return DecodedAudio(target, pcm)
+        progress = request_context().progress
+        progress.stage = "decoding"
+        audio = IncomingAudio(file, self._decoder, self._audio_limits)
+        try:
+            await audio.until(PIECE_SAMPLES)
+        except BaseException:
+            await audio.close()
+            raise
+        progress.stage = "recognising"
+        return audio
 
     async def transcribe(
         self,
-        audio: DecodedAudio,
+        audio: IncomingAudio,
         request: SpeechRequest,
         limits: ModelLimits,
         deliver: Deliver | None = None,
         memory: WindowMemory | None = None,
     ) -> Transcript:
-        """Transcribe a decoded recording.
+        """Transcribe a recording, which may still be on its way.
 
         Args:
-            audio: from ``decode``.
+            audio: from ``open``.
             request: what is wanted.
             limits: of the loaded model.
             deliver: told each window's transcript, in order, as soon as it is known.
-            memory: windows of this recording that were recognised before.
+            memory: windows that were recognised before.
 
         Raises:
-            GantryError: the first error that a window met.
+            GantryError: the first error that decoding or a window met.
         """
         progress = request_context().progress
-        transcript = Transcript(duration_s=audio.pcm.duration_s)
-        with audio.path.open("rb") as samples:
-            job = _Job(samples, audio.pcm.n_samples, request, limits, memory)
-            async with contextlib.aclosing(self._parts(job)) as parts:
-                async for part in parts:
-                    transcript.parts.append(part)
-                    progress.done = round(part.end_s)
-                    if deliver is not None:
-                        await deliver(part)
+        transcript = Transcript()
+        job = _Job(audio, request, limits, memory)
+        async with contextlib.aclosing(self._parts(job)) as parts:
+            async for part in parts:
+                transcript.parts.append(part)
+                progress.done = round(part.end_s)
+                if deliver is not None:
+                    await deliver(part)
         progress.done = progress.total
+        transcript.duration_s = (await audio.whole()).duration_s
         transcript.language = request.language or spoken_language(transcript.parts)
         return transcript
 
@@ -223,7 +217,7 @@ class Transcriber:
             try:
                 async for window in self._windows(job):
                     await slots.acquire()
-                    samples = await job.read(window.span)
+                    samples = await job.audio.read(window.span)
                     task = asyncio.ensure_future(self._window(job, window, samples, voice))
                     started.add(task)
                     task.add_done_callback(started.discard)
@@ -252,16 +246,18 @@ class Transcriber:
             rules = replace(rules, threshold=0.0, end_threshold=-1.0)
         detector, cutter = SpeechDetector(rules), WindowCutter(job.limits.window_s)
         state: VadState | None = None
-        n_samples = job.n_samples
-        for start in range(0, n_samples, PIECE_SAMPLES):
-            span = Span(start, min(start + PIECE_SAMPLES, n_samples))
-            samples = await job.read(span)
+        start, there = 0, await job.audio.until(PIECE_SAMPLES)
+        while start < there:
+            span = Span(start, min(start + PIECE_SAMPLES, there))
+            samples = await job.audio.read(span)
             missing = -len(samples) % FRAME_SAMPLES
             heard = await self._listen(ListenTask(np.pad(samples, (0, missing)), state))
             state = heard.state
             for window in cutter.feed(detector.feed(heard.probabilities.tolist()), span.end):
                 yield window
-        for window in cutter.feed(detector.finish(n_samples), n_samples):
+            start = span.end
+            there = await job.audio.until(start + PIECE_SAMPLES)
+        for window in cutter.feed(detector.finish(start), start):
             yield window
         for window in cutter.finish():
             yield window
@@ -276,17 +272,17 @@ class Transcriber:
         self, job: _Job, window: Window, samples: FloatArray, voice: _Voice
     ) -> WindowTranscript:
         """Transcript of one window, remembered or made now."""
-        place = (window.span.start, window.span.end, voice.language)
-        known = await job.memory.get(*place) if job.memory is not None else None
-        part = known or await self._recognise(job, window, samples, voice.language)
-        voice.learn(part)
+        language = voice.language
+        known = await job.memory.get(samples, language) if job.memory is not None else None
+        made = known or await self._recognise(job, window, samples, language)
+        voice.learn(made.result)
         if job.memory is not None and known is None:
-            await job.memory.put(*place, part)
-        return part
+            await job.memory.put(samples, language, made)
+        return placed(window, made.result, judged(made.result, made.attempts))
 
     async def _recognise(
         self, job: _Job, window: Window, samples: FloatArray, language: str | None
-    ) -> WindowTranscript:
+    ) -> Recognised:
         """Text of one window, by as many attempts as its quality asks for."""
         request, limits = job.request, job.limits
         with _as_preprocessing():
@@ -316,8 +312,7 @@ class Transcriber:
             if options is not None and result.encoded is not None:
                 task = replace(task, audio=result.encoded, language=result.language)
                 options = replace(options, is_encoded=True)
-        chosen = best_of(attempts)
-        return placed(window, chosen, judged(chosen, len(attempts)))
+        return Recognised(replace(best_of(attempts), encoded=None), len(attempts))
 
     async def _run(self, task: WindowTask, options: DecodeOptions, window: Window) -> WindowResult:
         result: WindowResult = await self._recogniser.run(

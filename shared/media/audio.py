@@ -1,6 +1,7 @@
 """Decode recordings with PyAV; runs in a media worker."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ DEMUXERS = frozenset(
     }
 )  # fmt: skip
 """Containers that are read. Playlists (HLS, DASH, concat) are not: they would open other files."""
+
+NEWS_S = 10.0
+"""A recording that is decoded into a file can be read in steps of this length."""
 
 
 def decode_audio(path: str, limits: AudioLimits) -> Recording:
@@ -39,21 +43,34 @@ def decode_audio(path: str, limits: AudioLimits) -> Recording:
     return Recording(samples, limits.sample_rate_hz)
 
 
-def decode_audio_to(path: str, target: str, limits: AudioLimits) -> PcmFile:
+def decode_audio_to(path: str, target: str, limits: AudioLimits) -> Generator[int, None, PcmFile]:
     """Decode the first audio stream into a file, in memory that does not grow with its length.
 
     Args:
         path: file of ours.
         target: file to write: mono, 16 bit little endian, no header.
         limits: as for ``decode_audio``, which also says what is raised.
+
+    Yields:
+        How many samples can be read from the file, after each ``NEWS_S`` of it.
+
+    Returns:
+        What is in the file at the end.
     """
-    n_samples = 0
+    n_samples = told = 0
+    content = hashlib.sha256()
     with Path(target).open("wb") as file:
         for piece in _pieces(path, limits):
             # 16-bit recordings come through unchanged; only full scale itself is out of range.
-            file.write((piece * 32768).round().clip(-32768, 32767).astype("<i2").tobytes())
+            data = (piece * 32768).round().clip(-32768, 32767).astype("<i2").tobytes()
+            file.write(data)
+            content.update(data)
             n_samples += len(piece)
-    return PcmFile(n_samples, limits.sample_rate_hz)
+            if n_samples - told >= NEWS_S * limits.sample_rate_hz:
+                file.flush()
+                told = n_samples
+                yield n_samples
+    return PcmFile(n_samples, limits.sample_rate_hz, content.hexdigest())
 
 
 def _pieces(path: str, limits: AudioLimits) -> Iterator[NDArray[np.float32]]:

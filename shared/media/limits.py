@@ -68,6 +68,7 @@ class PcmFile:
 
     n_samples: int
     sample_rate_hz: int
+    sha256: str  # of the file, hexadecimal
 
     @property
     def duration_s(self) -> float:

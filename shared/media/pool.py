@@ -5,8 +5,9 @@ whose death costs one request. A worker that hangs or dies is replaced.
 """
 
 import asyncio
+import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,30 @@ class MediaPool:
         recording: Recording = await self._call("decode_audio", str(path), limits)
         return recording
 
-    async def decode_audio_to(self, path: Path, target: Path, limits: AudioLimits) -> PcmFile:
-        """Decode a recording into a file; see ``shared.media.audio.decode_audio_to``."""
-        pcm: PcmFile = await self._call("decode_audio_to", str(path), str(target), limits)
+    async def decode_audio_to(
+        self,
+        path: Path,
+        target: Path,
+        limits: AudioLimits,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> PcmFile:
+        """Decode a recording into a file; see ``shared.media.audio.decode_audio_to``.
+
+        Args:
+            path: file of ours.
+            target: file to write.
+            limits: bounds of the recording.
+            on_progress: told on the event loop how many samples are in the file, now and then.
+        """
+        loop = asyncio.get_running_loop()
+
+        def tell(n_samples: int) -> None:
+            assert on_progress is not None
+            loop.call_soon_threadsafe(on_progress, n_samples)
+
+        pcm: PcmFile = await self._call(
+            "decode_audio_to", str(path), str(target), limits, on_news=on_progress and tell
+        )
         return pcm
 
     async def count_pages(self, path: Path) -> int:
@@ -86,7 +108,12 @@ class MediaPool:
         self._idle.clear()
         self._threads.shutdown(wait=False)
 
-    async def _call(self, method: str, *arguments: Any) -> Any:  # noqa: ANN401 - any wire value
+    async def _call(
+        self,
+        method: str,
+        *arguments: Any,  # noqa: ANN401 - any wire value
+        on_news: Callable[[Any], None] | None = None,
+    ) -> Any:  # noqa: ANN401 - any wire value
         if self._waiting >= self._max_waiting:
             raise QueueFull("too many files are waiting to be decoded")
         self._waiting += 1
@@ -95,14 +122,14 @@ class MediaPool:
         finally:
             self._waiting -= 1
         try:
-            return await self._run(method, arguments)
+            return await self._run(functools.partial(_call, method, arguments, on_news))
         finally:
             self._slots.release()
 
-    async def _run(self, method: str, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
+    async def _run(self, work: Callable[[Worker], Any]) -> Any:  # noqa: ANN401 - any wire value
         loop = asyncio.get_running_loop()
         worker = await loop.run_in_executor(self._threads, self._ready_worker)
-        call = loop.run_in_executor(self._threads, worker.call, method, *arguments)
+        call = loop.run_in_executor(self._threads, work, worker)
         try:
             done, _ = await asyncio.wait({call}, timeout=self._timeout_s)
         except asyncio.CancelledError:
@@ -138,6 +165,15 @@ class MediaPool:
         await asyncio.wait({call})
         call.exception()
         await asyncio.to_thread(worker.close)
+
+
+def _call(
+    method: str,
+    arguments: Sequence[Any],
+    on_news: Callable[[Any], None] | None,
+    worker: Worker,
+) -> Any:  # noqa: ANN401 - any wire value
+    return worker.call(method, *arguments, on_news=on_news)
 
 
 def handler(_options: Mapping[str, Any]) -> Handler:

@@ -25,11 +25,21 @@ def create(options):
             threading.Event().wait()
         if method == "end":
             os._exit(3)
+        if method == "count":
+            return counted(*arguments)
         if method == "environ":
             return os.environ.get(arguments[0])
         return [method, arguments, options, os.environ.get("GANTRY_TEST")]
 
     return handle
+
+
+def counted(last, fails):
+    """Yields 1 to ``last``, then returns or raises."""
+    yield from range(1, last + 1)
+    if fails:
+        raise InvalidInput("too far")
+    return "counted"
 
 
 SPEC = WorkerSpec(
@@ -53,6 +63,24 @@ def test_call_is_answered_by_the_handler_with_its_options(worker):
 
 def test_libraries_in_a_child_are_told_not_to_report_home(worker):
     assert worker.call("environ", "ORT_DISABLE_TELEMETRY") == "1"
+
+
+def test_news_of_a_long_call_come_before_its_answer(worker):
+    news = []
+
+    answer = worker.call("count", 3, False, on_news=news.append)
+
+    assert (news, answer) == ([1, 2, 3], "counted")
+    assert worker.call("count", 2, False) == "counted"  # nobody need listen
+
+
+def test_error_after_news_is_raised(worker):
+    news = []
+
+    with pytest.raises(InvalidInput, match="too far"):
+        worker.call("count", 2, True, on_news=news.append)
+
+    assert news == [1, 2]
 
 
 def test_error_of_the_tree_keeps_its_class(worker):

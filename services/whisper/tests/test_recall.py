@@ -14,6 +14,7 @@ from services.whisper.engines.listener import Listener
 from services.whisper.settings import WhisperSettings
 from services.whisper.tests import voice
 from services.whisper.tests.gated_engine import GatedEngine
+from services.whisper.tests.paced_decoder import PacedDecoder
 from services.whisper.tests.waiting import until
 from shared.testing import running_app, running_server
 
@@ -21,9 +22,9 @@ PATH = "/v1/audio/transcriptions"
 
 
 @asynccontextmanager
-async def served(engine, **settings):
+async def served(engine, decoder=None, **settings):
     engine.gate.set()
-    app = build(WhisperSettings(max_batch_size=1, **settings), engine, Listener())
+    app = build(WhisperSettings(max_batch_size=1, **settings), engine, Listener(), decoder)
     async with running_app(app) as client:
         yield client
 
@@ -77,6 +78,44 @@ async def test_other_options_are_another_request(one_sentence, fields):
         await post(client, one_sentence)
         await post(client, one_sentence, **fields)
 
+    assert len(engine.ran) == 2
+
+
+async def test_long_recording_in_another_container_is_known_once_it_is_decoded(tmp_path):
+    audio, decoder = voice.wav(voice.speech(65)), PacedDecoder()
+    async with served(GatedEngine(window_s=2), cache_dir=tmp_path / "r") as client:
+        first = await post(client, audio)
+    for path in (tmp_path / "r").glob("*/*"):  # the windows, which are remembered too
+        if 200 < path.stat().st_size < 2000:
+            path.unlink()
+    engine = GatedEngine(window_s=2)
+    async with served(engine, decoder, cache_dir=tmp_path / "r") as client:
+        for _ in range(3):
+            decoder.permits.release()
+        again = asyncio.ensure_future(post(client, flac(audio)))
+        await until(lambda: engine.ran)
+        decoder.let_all()
+        found = await again
+        third = await post(client, flac(audio))
+
+    assert first.headers["x-cache"] == "miss"
+    assert found.headers["x-cache"] == "hit-disk"
+    assert third.headers["x-cache"] == "hit-memory"
+    assert found.json() == third.json() == first.json()
+    assert len(engine.ran) < 20
+
+
+async def test_callers_do_not_share_results(one_sentence):
+    engine = GatedEngine(window_s=30)
+    async with served(engine) as client:
+        answers = [
+            await client.post(
+                PATH, files={"file": ("a", one_sentence)}, headers={"X-Caller": caller}
+            )
+            for caller in ("a", "b", "a")
+        ]
+
+    assert [each.headers["x-cache"] for each in answers] == ["miss", "miss", "hit-memory"]
     assert len(engine.ran) == 2
 
 

@@ -1,6 +1,8 @@
 import asyncio
+import hashlib
 import os
 import signal
+import wave
 
 import numpy as np
 import psutil
@@ -8,7 +10,7 @@ import pytest
 from PIL import Image
 
 from shared.errors import QueueFull, UnsupportedMedia
-from shared.media.limits import ImageLimits
+from shared.media.limits import AudioLimits, ImageLimits
 from shared.media.pool import MediaPool
 
 
@@ -37,6 +39,22 @@ async def test_fault_of_a_file_names_the_fault(pool, tmp_path):
 
     with pytest.raises(UnsupportedMedia, match="not a picture"):
         await pool.decode_image(tmp_path / "bad", ImageLimits())
+
+
+async def test_long_recording_can_be_read_while_it_is_decoded(pool, tmp_path):
+    samples = np.arange(25 * 16_000).astype("<i2")
+    write_wave(tmp_path / "a", samples)
+    readable = []
+
+    def note(n_samples):
+        content = np.fromfile(tmp_path / "a.pcm", "<i2")[:n_samples]
+        readable.append((n_samples // 160_000, np.array_equal(content, samples[:n_samples])))
+
+    pcm = await pool.decode_audio_to(tmp_path / "a", tmp_path / "a.pcm", AudioLimits(), note)
+
+    assert readable == [(1, True), (2, True)]
+    assert pcm.n_samples == len(samples)
+    assert pcm.sha256 == hashlib.sha256(samples.tobytes()).hexdigest()
 
 
 async def test_killed_decoder_costs_one_request(pool, picture, tmp_path):
@@ -84,6 +102,15 @@ async def test_closing_leaves_no_process(picture):
     await pool.close()
 
     assert media_children() == []
+
+
+def write_wave(path, samples):
+    """Write 16-bit samples of 16 kHz."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(samples.tobytes())
 
 
 def media_children():
