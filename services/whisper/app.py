@@ -28,6 +28,8 @@ from shared.worker import WorkerSpec
 VERSION = "0.1.0"
 SERVICE_DIR = Path(__file__).parent
 MEDIA_TIMEOUT_S = 600.0
+LARGEST_BATCH = 16
+"""Bound of a batch whose size is left to the engine: on a GPU about 3.5 GB for a large model."""
 
 
 def build(
@@ -54,7 +56,7 @@ def build(
             InlineLane(engine) if engine else recogniser_lane(settings, settings.device),
             "recognise",
         ),
-        optimizer.batch_limits(),
+        optimizer.batch_limits(max_batch_size=settings.max_batch_size or LARGEST_BATCH),
         metrics=metrics,
         name="recognise",
         policy=policy,
@@ -117,6 +119,8 @@ def recogniser_lane(settings: WhisperSettings, device: str) -> Lane:
             "device": device,
             "compute_type": settings.compute_type,
             "threads": threads,
+            "beam_size": settings.beam_size,
+            "probe_batches": settings.max_batch_size == 0,
         },
         record_types=RECORD_TYPES,
         name="whisper-recogniser",

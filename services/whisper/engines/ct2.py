@@ -30,6 +30,7 @@ from services.whisper.decoding import (
     timed_words,
     token_bytes,
 )
+from services.whisper.engines.probe import paying_batch_size
 from services.whisper.models import choose_model
 from services.whisper.tasks import (
     DecodeOptions,
@@ -54,6 +55,7 @@ MAX_PROMPT_TOKENS = MAX_CONTEXT_TOKENS // 2 - 1
 MIN_PROBABILITY = 1e-10
 """Keeps the logarithm finite."""
 
+PROBE_TOKENS = 8
 WINDOW_FRAMES = 3000
 """Thirty seconds: the encoder was trained on nothing else."""
 
@@ -66,7 +68,8 @@ class Recogniser:
 
         Args:
             options: ``service_dir``, ``models_dir`` and ``model`` as ``ModelStore`` wants them,
-                ``device``, ``compute_type`` and ``threads`` (0: the CPU quota).
+                ``device``, ``compute_type`` and ``threads`` (0: the CPU quota); with
+                ``probe_batches`` it is measured at ``beam_size`` whether batches pay on the CPU.
         """
         self._options = options
 
@@ -88,6 +91,7 @@ class Recogniser:
         self._tokens = Tokenizer(self._vocabulary, multilingual=False)
         self._on_cpu = not device.is_gpu
         self._languages = facts.languages or tuple(self._known_languages(facts.folder))
+        probes = self._on_cpu and self._options.get("probe_batches")
         return EngineInfo(
             model=facts.name,
             device=device.name,
@@ -96,6 +100,7 @@ class Recogniser:
             device_reason=device.reason,
             demo=facts.demo,
             licence=facts.licence,
+            max_batch_size=self._paying_batch_size() if probes else None,
             details=(
                 ("languages", list(self._languages)),
                 ("window_s", facts.window_s),
@@ -133,6 +138,23 @@ class Recogniser:
             results = [self._with_states(each, encoded, row) for row, each in enumerate(results)]
         return results
 
+    def _paying_batch_size(self) -> int:
+        """Decode a few tokens of noise in batches of several sizes."""
+        noise = np.random.default_rng(0).normal(0, 1, (1, self._model.n_mels, WINDOW_FRAMES))
+        states = np.array(self._model.encode(_view(noise.astype(np.float32))))
+        start = self._start(WindowTask(states, 1.0), self._languages[0])
+
+        def decode(count: int) -> None:
+            self._model.generate(
+                _view(np.repeat(states, count, axis=0)),
+                [start] * count,
+                beam_size=self._options["beam_size"],
+                max_length=2 * PROBE_TOKENS,
+                suppress_tokens=[-1, self._tokens.eot],
+            )
+
+        return paying_batch_size(decode)
+
     def close(self) -> None:
         """Free the weights."""
         if hasattr(self, "_model"):
@@ -164,13 +186,18 @@ class Recogniser:
     def _encode(self, tasks: Sequence[WindowTask], *, is_encoded: bool) -> "_Encoded":
         if is_encoded:
             states = np.stack([task.audio for task in tasks])
-            return _Encoded(self._model, ctranslate2.StorageView.from_array(states), states)
+            return _Encoded(self._model, _view(states), states)
         features = np.zeros((len(tasks), self._model.n_mels, WINDOW_FRAMES), np.float32)
         for row, task in zip(features, tasks, strict=True):
             frames = min(task.audio.shape[1], WINDOW_FRAMES)
             row[:, :frames] = task.audio[:, :frames]
-        view = self._model.encode(ctranslate2.StorageView.from_array(features))
-        return _Encoded(self._model, view, np.array(view) if self._on_cpu else None, features)
+        if not self._on_cpu:
+            view = self._model.encode(_view(features))
+            return _Encoded(self._model, view, None, features)
+        # One by one: the attention of several windows overflows the caches of a CPU.
+        alone = [np.array(self._model.encode(_view(row[np.newaxis]))) for row in features]
+        states = alone[0] if len(alone) == 1 else np.concatenate(alone)
+        return _Encoded(self._model, _view(states), states, features)
 
     def _languages_of(
         self, tasks: Sequence[WindowTask], encoded: "_Encoded"
@@ -329,10 +356,13 @@ class _Encoded:
         if list(rows) == list(range(self.view.shape[0])):
             return self.view
         if self.states is not None:
-            return ctranslate2.StorageView.from_array(np.ascontiguousarray(self.states[rows]))
+            return _view(self.states[rows])
         assert self.features is not None
-        some = np.ascontiguousarray(self.features[rows])
-        return self.model.encode(ctranslate2.StorageView.from_array(some))
+        return self.model.encode(_view(self.features[rows]))
+
+
+def _view(values: FloatArray) -> Any:  # noqa: ANN401 - untyped library
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(values))
 
 
 def _failed(result: WindowResult) -> bool:

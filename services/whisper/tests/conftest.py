@@ -27,12 +27,13 @@ def random_model(tmp_path_factory):
     return micro_model.build_random(tmp_path_factory.mktemp("models") / "random")
 
 
-def recogniser(folder):
+def recogniser(folder, **options):
     """The real engine on a model's folder, exact and on one thread."""
     return Recogniser(
         {
             "service_dir": str(folder.parent / "whisper"), "models_dir": str(folder.parent),
             "model": str(folder), "device": "cpu", "compute_type": "float32", "threads": 1,
+            "beam_size": 5, **options,
         }
     )  # fmt: skip
 

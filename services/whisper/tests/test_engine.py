@@ -60,9 +60,17 @@ def test_beam_search_does_not_depend_on_it_either(random_engine, tasks):
     options = replace(GREEDY, beam_size=5, max_new_tokens=12)
     alone = [plain(random_engine.run(options, [task])[0]) for task in tasks]
 
-    together = random_engine.run(options, tasks)
+    for seed in range(N_MIXES // 4):
+        mix = random.Random(seed).sample(range(len(tasks)), k=len(tasks) - seed % 3)
+        together = random_engine.run(options, [tasks[index] for index in mix])
 
-    assert [plain(each) for each in together] == alone
+        assert [plain(each) for each in together] == [alone[index] for index in mix], mix
+
+
+def test_probe_of_batches_gives_a_size_that_is_run(random_model):
+    engine = recogniser(random_model, probe_batches=True)
+
+    assert engine.load().max_batch_size in (1, 2, 4, 8)
 
 
 def test_attempt_from_encoder_states_gives_what_features_give(random_engine, tasks):

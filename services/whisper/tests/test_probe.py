@@ -1,0 +1,36 @@
+import pytest
+
+from services.whisper.engines.probe import paying_batch_size
+
+
+class Machine:
+    """A clock on which a batch takes a fixed time and one for each item."""
+
+    def __init__(self, fixed_s, per_item_s):
+        self.now_s = 0.0
+        self.run_sizes = []
+        self._fixed_s, self._per_item_s = fixed_s, per_item_s
+
+    def run(self, size):
+        self.run_sizes.append(size)
+        self.now_s += self._fixed_s + size * self._per_item_s
+
+    def clock(self):
+        return self.now_s
+
+
+@pytest.mark.parametrize(
+    ("fixed_s", "per_item_s", "size"), [(0.0, 1.0, 1), (1.0, 3.0, 2), (1.0, 0.01, 8)]
+)
+def test_largest_batch_that_pays_is_found(fixed_s, per_item_s, size):
+    machine = Machine(fixed_s, per_item_s)
+
+    assert paying_batch_size(machine.run, clock=machine.clock) == size
+
+
+def test_larger_batches_are_not_tried_where_two_do_not_pay():
+    machine = Machine(0.0, 1.0)
+
+    paying_batch_size(machine.run, clock=machine.clock)
+
+    assert max(machine.run_sizes) == 2
