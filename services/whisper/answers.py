@@ -4,6 +4,7 @@ from services.whisper.languages import language_name
 from services.whisper.schemas import (
     JsonAnswer,
     QualityAnswer,
+    QualityReport,
     SegmentAnswer,
     TokenLogprob,
     Usage,
@@ -43,6 +44,7 @@ def verbose_answer(
             else None
         ),
         words=[word_answer(each) for each in transcript.words] if has_words else None,
+        quality=quality_report(transcript),
         usage=usage(transcript),
     )
 
@@ -61,7 +63,23 @@ def segment_answer(number: int, segment: Segment) -> SegmentAnswer:
         compression_ratio=segment.compression_ratio,
         no_speech_prob=segment.no_speech_prob,
         language=segment.language,
-        quality=QualityAnswer(attempts=segment.quality.attempts, has_loop=segment.quality.has_loop),
+        quality=QualityAnswer(
+            attempts=segment.quality.attempts,
+            has_loop=segment.quality.has_loop,
+            dropped_words=segment.quality.dropped_words,
+        ),
+    )
+
+
+def quality_report(transcript: Transcript) -> QualityReport:
+    """Second attempts, loops and dropped words of the whole recording."""
+    found = [part.quality for part in transcript.parts]
+    return QualityReport(
+        windows=len(found),
+        fallbacks=sum(each.attempts - 1 for each in found),
+        loops=sum(each.has_loop for each in found),
+        silent_windows=sum(each.is_silence for each in found),
+        dropped_words=sum(each.dropped_words for each in found),
     )
 
 

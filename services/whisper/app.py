@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.whisper.incoming import Decoder
+from services.whisper.metrics import SpeechMetrics
 from services.whisper.recall import Recall
 from services.whisper.routes import TRANSCRIPTIONS, TRANSLATIONS, router
 from services.whisper.settings import WhisperSettings
@@ -84,6 +85,7 @@ def build(
             max_seconds=settings.max_audio_s, max_channels=settings.max_channels
         ),
         windows_in_flight=settings.windows_in_flight,
+        metrics=SpeechMetrics(registry),
     )
     return create_app(
         ServiceSpec(

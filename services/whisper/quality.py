@@ -27,6 +27,7 @@ class Quality:
     attempts: int = 1
     has_loop: bool = False  # the text that counts still ends in a loop
     is_silence: bool = False  # the model said that nobody spoke; the text was dropped
+    dropped_words: int = 0  # written where nobody spoke
 
 
 def ladder(options: DecodeOptions, *, temperature: float) -> list[DecodeOptions]:

@@ -38,6 +38,9 @@ from shared.cache import Found, ResultCache, digest
 from shared.context import request_context
 from shared.uploads import UploadedFile
 
+FORMAT = 2
+"""Changes with what is stored, so that results of an older version are not read."""
+
 
 @dataclass
 class Prepared:
@@ -45,7 +48,7 @@ class Prepared:
 
     request: SpeechRequest
     limits: ModelLimits
-    wanted: list[Any]  # what the keys hold beside the content: caller, request, model
+    wanted: list[Any]  # what keys hold beside the content: format, caller, request, model
     audio: IncomingAudio | None = None  # None where the transcript is known
     key: str | None = None  # under which the transcript will be remembered
     file_key: str | None = None  # by the bytes that were sent, where ``key`` is another
@@ -80,7 +83,7 @@ class Recall:
     async def _prepare(
         self, file: UploadedFile, request: SpeechRequest, limits: ModelLimits
     ) -> Prepared:
-        wanted = [request_context().caller, list(astuple(request)), list(astuple(limits))]
+        wanted = [FORMAT, request_context().caller, list(astuple(request)), list(astuple(limits))]
         prepared = Prepared(request, limits, wanted)
         # Sampling at a temperature is asked for because it differs each time.
         if self._cache is None or request.temperature > 0:
@@ -235,6 +238,7 @@ def part_from(fields: dict[str, Any]) -> WindowTranscript:
             "segments": segments,
             "words": [Word(**each) for each in fields["words"]],
             "scores": [TokenScore(**each) for each in fields["scores"]],
+            "quality": Quality(**fields["quality"]),
         }
     )
 

@@ -117,6 +117,17 @@ class QualityAnswer(BaseModel):
 
     attempts: int = Field(description="Times that the window was decoded.")
     has_loop: bool = Field(description="The text still ends in a repetition.")
+    dropped_words: int = Field(description="Words left out because nobody speaks at their place.")
+
+
+class QualityReport(BaseModel):
+    """How the text of the whole recording came about."""
+
+    windows: int = Field(description="Parts that went through the model.")
+    fallbacks: int = Field(description="Further attempts at windows whose text was poor.")
+    loops: int = Field(description="Windows whose text still ends in a repetition.")
+    silent_windows: int = Field(description="Windows in which the model itself heard nobody.")
+    dropped_words: int = Field(description="Words left out because nobody speaks at their place.")
 
 
 class SegmentAnswer(BaseModel):
@@ -154,4 +165,5 @@ class VerboseAnswer(BaseModel):
     text: str
     segments: list[SegmentAnswer] | None = None
     words: list[WordAnswer] | None = None
+    quality: QualityReport
     usage: Usage

@@ -101,6 +101,7 @@ class SpokenWord:
     end_s: float
     probability: float
     segment: int  # index of its segment
+    tokens: list[int]  # text tokens alone
 
 
 @dataclass(frozen=True)

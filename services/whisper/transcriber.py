@@ -7,6 +7,7 @@ never fills the queue before a short one.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from services.whisper.incoming import Decoder, IncomingAudio
+from services.whisper.metrics import SpeechMetrics
 from services.whisper.quality import best_of, judged, ladder, next_attempt
 from services.whisper.speech import Span, SpeechDetector, SpeechRules
 from services.whisper.tasks import (
@@ -135,6 +137,7 @@ class Transcriber:
         *,
         audio_limits: AudioLimits,
         windows_in_flight: int,
+        metrics: SpeechMetrics,
     ) -> None:
         """Use the given processes.
 
@@ -144,12 +147,14 @@ class Transcriber:
             recogniser: turns windows into text.
             audio_limits: bounds of a recording.
             windows_in_flight: windows of one request that wait or run at the same time.
+            metrics: where it counts.
         """
         self._decoder = decoder
         self._listener = listener
         self._recogniser = recogniser
         self._audio_limits = audio_limits
         self._windows_in_flight = windows_in_flight
+        self._metrics = metrics
 
     async def open(self, file: Path) -> IncomingAudio:
         """Begin to decode a file, and wait until its first piece or all of it is there.
@@ -192,11 +197,13 @@ class Transcriber:
         Raises:
             GantryError: the first error that decoding or a window met.
         """
-        progress = request_context().progress
+        progress, started = request_context().progress, time.perf_counter()
         transcript = Transcript()
         job = _Job(audio, request, limits, memory)
         async with contextlib.aclosing(self._parts(job)) as parts:
             async for part in parts:
+                if not transcript.parts:
+                    self._metrics.first_window(time.perf_counter() - started)
                 transcript.parts.append(part)
                 progress.done = round(part.end_s)
                 if deliver is not None:
@@ -204,6 +211,7 @@ class Transcriber:
         progress.done = progress.total
         transcript.duration_s = (await audio.whole()).duration_s
         transcript.language = request.language or spoken_language(transcript.parts)
+        self._metrics.recording(transcript.duration_s, time.perf_counter() - started)
         return transcript
 
     async def _parts(self, job: _Job) -> AsyncGenerator[WindowTranscript]:
@@ -278,7 +286,9 @@ class Transcriber:
         voice.learn(made.result)
         if job.memory is not None and known is None:
             await job.memory.put(samples, language, made)
-        return placed(window, made.result, judged(made.result, made.attempts))
+        part = placed(window, made.result, judged(made.result, made.attempts))
+        self._metrics.window(part.quality, is_remembered=known is not None)
+        return part
 
     async def _recognise(
         self, job: _Job, window: Window, samples: FloatArray, language: str | None

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from services.whisper.heard import Stretch, drop_unheard
 from services.whisper.quality import Quality
-from services.whisper.tasks import TokenScore, WindowResult
+from services.whisper.tasks import SAMPLE_RATE_HZ, TokenScore, WindowResult
 from services.whisper.windows import Window
 
 FRAMES_PER_S = 100
@@ -48,6 +49,7 @@ class WindowTranscript:
     language: str
     language_probability: float
     end_s: float
+    quality: Quality
 
     @property
     def text(self) -> str:
@@ -87,9 +89,12 @@ class Transcript:
 def placed(window: Window, result: WindowResult, quality: Quality) -> WindowTranscript:
     """Put a window's text at its place in the recording.
 
-    A text that the model itself takes for silence is dropped.
+    A text that the model itself takes for silence is dropped, and what is written where nobody
+    speaks.
     """
     start_s, length_s = window.start_s, window.span.duration_s
+    result, dropped = drop_unheard(result, stretches(window))
+    quality = replace(quality, dropped_words=dropped)
     keeps_text = not quality.is_silence
     segments = [
         Segment(
@@ -125,7 +130,17 @@ def placed(window: Window, result: WindowResult, quality: Quality) -> WindowTran
         result.language,
         result.language_probability,
         start_s + length_s,
+        quality,
     )
+
+
+def stretches(window: Window) -> list[Stretch]:
+    """Where somebody speaks in a window, in seconds from its beginning."""
+    first = window.span.start
+    return [
+        Stretch((each.start - first) / SAMPLE_RATE_HZ, (each.end - first) / SAMPLE_RATE_HZ)
+        for each in window.speech
+    ]
 
 
 def spoken_language(parts: Sequence[WindowTranscript]) -> str | None:

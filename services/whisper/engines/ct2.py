@@ -329,7 +329,7 @@ class Recogniser:
         counts = [
             sum(token < self._tokens.eot for token in segment.tokens) for segment in result.segments
         ]
-        return replace(result, words=list(_assigned(timed, counts)), scores=scores)
+        return replace(result, words=list(_assigned(timed, tokens, counts)), scores=scores)
 
     def _score(self, token: int, probability: float) -> TokenScore:
         data = token_bytes(self._vocabulary.id_to_token(token) or "")
@@ -387,15 +387,19 @@ def _state_frames(duration_s: float) -> int:
     return max(2, min(WINDOW_FRAMES, round(duration_s * 100)))
 
 
-def _assigned(words: Iterable[TimedWord], counts: Sequence[int]) -> Iterable[SpokenWord]:
-    """Give each word the segment in which its tokens begin."""
+def _assigned(
+    words: Iterable[TimedWord], tokens: Sequence[int], counts: Sequence[int]
+) -> Iterable[SpokenWord]:
+    """Give each word its tokens, and the segment in which they begin."""
     ends = list(itertools.accumulate(counts))
     position, segment = 0, 0
     for word in words:
         while segment < len(ends) - 1 and position >= ends[segment]:
             segment += 1
-        yield SpokenWord(word.text, word.start_s, word.end_s, word.probability, segment)
-        position += word.n_tokens
+        after = position + word.n_tokens
+        own = list(tokens[position:after])
+        yield SpokenWord(word.text, word.start_s, word.end_s, word.probability, segment, own)
+        position = after
 
 
 def create_recogniser(options: Mapping[str, Any]) -> Engine:

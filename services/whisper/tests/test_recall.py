@@ -149,10 +149,14 @@ async def test_interrupted_recording_goes_on_where_it_was(tmp_path):
         broken = await post(client, audio)
     async with served(working, cache_dir=tmp_path / "r", windows_in_flight=1) as client:
         answer = await post(client, audio)
+        metrics = (await client.get("/metrics")).text
 
     assert (broken.status_code, answer.status_code) == (500, 200)
     assert len(working.ran) == 3
     assert answer.json()["text"] == "one two three four five one two three"
+    assert 'gantry_speech_windows_total{source="memory"} 5.0' in metrics
+    assert 'gantry_speech_windows_total{source="model"} 3.0' in metrics
+    assert "gantry_speech_audio_seconds_total 72.0" in metrics
 
 
 async def test_identical_requests_in_flight_are_recognised_once(one_sentence):

@@ -52,7 +52,9 @@ async def test_segments_stand_where_the_voice_is(client, two_sentences):
     assert starts[1] == pytest.approx(starts[0] + 1, abs=1e-3)
     assert starts[2] == pytest.approx(10.7, abs=0.3)
     assert answer["segments"][2]["seek"] == round(100 * starts[2])
-    assert answer["segments"][0]["quality"] == {"attempts": 1, "has_loop": False}
+    assert answer["segments"][0]["quality"] == {
+        "attempts": 1, "has_loop": False, "dropped_words": 0,
+    }  # fmt: skip
     assert "words" not in answer
 
 
@@ -245,4 +247,7 @@ async def test_text_in_a_loop_is_tried_again_and_reported(tmp_path, one_sentence
 
     (segment,) = answer.json()["segments"]
     # Once greedily, once with repeats forbidden, then at five temperatures.
-    assert segment["quality"] == {"attempts": 7, "has_loop": True}
+    assert segment["quality"] == {"attempts": 7, "has_loop": True, "dropped_words": 0}
+    assert answer.json()["quality"] == {
+        "windows": 1, "fallbacks": 6, "loops": 1, "silent_windows": 0, "dropped_words": 0,
+    }  # fmt: skip
