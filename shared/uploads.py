@@ -8,9 +8,12 @@ disk as they arrive; memory use does not grow with their size.
 import asyncio
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
+import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,7 +27,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from shared.app import invalid_input
 from shared.errors import BadRequest, FieldFault, InvalidInput, PayloadTooLarge
+from shared.http import MAX_TIMEOUT_MS
 
+SPOOL_PREFIX = "gantry-"
 WRITE_BYTES = 256 * 1024  # a file part is written to disk in pieces of this size
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -91,7 +96,7 @@ async def read_upload(
         PayloadTooLarge: too many parts, or a field is too long.
         InvalidInput: JSON without an image.
     """
-    with tempfile.TemporaryDirectory(prefix="gantry-", dir=spool_dir) as folder:
+    with tempfile.TemporaryDirectory(prefix=SPOOL_PREFIX, dir=spool_dir) as folder:
         spool = _Spool(Path(folder))
         upload = Upload()
         for name, value in request.query_params.multi_items():
@@ -107,6 +112,19 @@ async def read_upload(
         else:
             await _read_raw(request, upload, spool)
         yield upload
+
+
+def remove_leftovers(spool_dir: Path, *, older_than_s: float = MAX_TIMEOUT_MS / 1000) -> None:
+    """Delete what killed processes left in a folder that is kept.
+
+    Args:
+        spool_dir: the folder, which other processes may be using.
+        older_than_s: age from which no request can still be using a file.
+    """
+    for folder in spool_dir.glob(f"{SPOOL_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > older_than_s:
+                shutil.rmtree(folder)
 
 
 def parse_options(model: type[Options], upload: Upload) -> Options:

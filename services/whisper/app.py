@@ -24,6 +24,7 @@ from shared.lanes import InlineLane, Lane, ProcessLane
 from shared.media.limits import AudioLimits
 from shared.media.pool import MediaPool
 from shared.metrics import EngineMetrics
+from shared.uploads import remove_leftovers
 from shared.worker import WorkerSpec
 
 VERSION = "0.1.0"
@@ -38,6 +39,7 @@ def build(
     engine: Engine | None = None,
     listener: Engine | None = None,
     decoder: Decoder | None = None,
+    cpu_engine: Engine | None = None,
 ) -> FastAPI:
     """Build the service.
 
@@ -46,6 +48,7 @@ def build(
         engine: recognises windows in this process; by default CTranslate2 in one of its own.
         listener: hears speech in this process; by default in a process of its own.
         decoder: decodes recordings; by default a pool of processes.
+        cpu_engine: takes over from ``engine`` when that cannot be loaded (tests).
     """
     settings = settings or WhisperSettings.from_environment()
     registry = CollectorRegistry()
@@ -61,10 +64,8 @@ def build(
         metrics=metrics,
         name="recognise",
         policy=policy,
-        cpu_lane=(
-            optimizer.cpu_lane(recogniser_lane(settings, "cpu"), "recognise")
-            if not engine and settings.device == "auto"
-            else None
+        cpu_lane=optimizer.cpu_lane(
+            _inline(cpu_engine) if engine else _cpu_lane(settings), "recognise"
         ),
     )
     listen = EngineHost(
@@ -76,6 +77,8 @@ def build(
         name="listen",
         policy=policy,
     )
+    if settings.spool_dir is not None:
+        remove_leftovers(settings.spool_dir)
     media = MediaPool(settings.media_workers, timeout_s=MEDIA_TIMEOUT_S)
     transcriber = Transcriber(
         decoder or media,
@@ -107,6 +110,15 @@ def build(
             },
         )
     )
+
+
+def _cpu_lane(settings: WhisperSettings) -> Lane | None:
+    """For when the GPU fails; an operator who named a device wants no other."""
+    return recogniser_lane(settings, "cpu") if settings.device == "auto" else None
+
+
+def _inline(engine: Engine | None) -> Lane | None:
+    return InlineLane(engine) if engine else None
 
 
 def recogniser_lane(settings: WhisperSettings, device: str) -> Lane:

@@ -36,6 +36,7 @@ from services.whisper.transcriber import (
 from services.whisper.transcript import Segment, Transcript, WindowTranscript, Word
 from shared.cache import Found, ResultCache, digest
 from shared.context import request_context
+from shared.errors import DeadlineExceeded
 from shared.uploads import UploadedFile
 
 FORMAT = 2
@@ -129,7 +130,13 @@ class Recall:
         async def make() -> dict[str, Any]:
             return asdict(await self._make(prepared, None))
 
-        value, where = await self._cache.get_or_run(prepared.key, make)
+        try:
+            value, where = await self._cache.get_or_run(prepared.key, make)
+        except DeadlineExceeded as error:
+            if prepared.is_taken or type(error) is not DeadlineExceeded:
+                raise
+            # It was the time of another request, whose run this one had joined.
+            value, where = await self._cache.get_or_run(prepared.key, make)
         if where is not Found.MISS:
             request_context().cache = where.value
         return transcript_from(value)

@@ -75,7 +75,17 @@ def test_variants_are_built_by_the_one_dockerfile_and_share_their_settings(fragm
         assert container["build"]["args"]["SERVICE"] == service.name
         for key, value in own.items():
             assert container["environment"][service.prefix + key] == value
-        assert container["volumes"] == ["${GANTRY_MODELS:-models}:/models:ro"]
+        assert container["volumes"][0] == "${GANTRY_MODELS:-models}:/models:ro"
+
+
+def test_what_a_service_keeps_lies_in_a_volume_of_its_own(fragment, service):
+    """The image makes the folder, so that the volume belongs to the user of the process."""
+    for name, container in fragment["services"].items():
+        kept = container.get("volumes", [])[1:]
+        assert kept in ([], [f"{service.name}-state:/var/lib/gantry"]), name
+        if kept:
+            assert f"{service.name}-state" in fragment["volumes"]
+            assert "/var/lib/gantry" in (ROOT / "deploy/Dockerfile").read_text()
 
 
 def test_gateway_is_told_the_address_of_every_replica(fragment, service):
