@@ -179,8 +179,8 @@ def rss_mb(pid: int) -> float:
 
 def milliseconds(text: str) -> float:
     """A time as wrk writes it, in ms."""
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()
-    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
+    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}[unit]
 
 
 def measure(scenario: Scenario, server: Server, seconds: int, folder: Path) -> Sample:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 
 from gateway import key_store
 from gateway.admin import build_admin
-from gateway.aiohttp_client import AiohttpClient
 from gateway.attempts import Attempts
 from gateway.auth import OPEN_PATHS
 from gateway.body_store import StoreLimits
@@ -18,6 +17,7 @@ from gateway.data_plane import DataPlane, DataPlaneOptions
 from gateway.database import DATABASE_FILE, connect
 from gateway.discovery import DnsFollower, parse_upstreams
 from gateway.gate import AdminGate, refuse, remember
+from gateway.http1_client import Http1Client
 from gateway.jobs.intake import Intake, IntakeLimits
 from gateway.jobs.runner import JobRunner, RunnerOptions
 from gateway.parts import Parts, make_parts
@@ -102,7 +102,7 @@ class Gateway:
     async def running(self) -> AsyncIterator[None]:
         """Open connections and begin to probe; inside the block requests can be answered."""
         parts, settings = self.parts, self.settings
-        client = AiohttpClient(
+        client = Http1Client(
             connect_timeout_s=settings.connect_timeout_s, keepalive_s=settings.keepalive_s
         )
         selector = Selector(parts.splits, settings.hold_s)

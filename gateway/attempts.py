@@ -70,7 +70,9 @@ class Attempts:
         tried: set[str] = set()
         tally = Tally()
         while True:
-            replica = await self._selector.select(service, tried, pin)
+            replica = self._selector.select_now(service, tried, pin)
+            if replica is None:
+                replica = await self._selector.select(service, tried, pin)
             tried.add(replica.id)
             failure = await self._attempt(exchange, body, replica)
             if failure is None:
@@ -130,9 +132,11 @@ class Attempts:
 
     async def _send(self, exchange: Exchange, body: Body, replica: Replica) -> UpstreamResponse:
         left_s = exchange.deadline - asyncio.get_running_loop().time()
+        length = header(exchange.scope, b"content-length")
         request = UpstreamRequest(
             method=exchange.route.offer.method,
-            url=replica.url + _target(exchange),
+            origin=replica.url,
+            target=_target(exchange),
             headers=request_headers(
                 exchange.scope["headers"],
                 request_id=exchange.request_id,
@@ -141,6 +145,7 @@ class Attempts:
                 token=self._token,
             ),
             body=body.payload(),
+            length_bytes=int(length) if length is not None else None,
         )
         sent = time.perf_counter()
         try:
@@ -153,15 +158,19 @@ class Attempts:
     ) -> Failure | None:
         """Pass the answer on, unless it only says that the work was not done."""
         try:
-            if _is_short(response):
-                # Read whole before anything is sent: if it breaks off, it can be tried again.
-                answer = await _read_whole(response)
+            # A short answer is read before any of it is sent: if it breaks off, it can be tried
+            # again. Most have come whole with their head.
+            content = response.whole()
+            if content is None and _is_short(response):
+                content = b"".join([piece async for piece in response.chunks()])
+            if content is None:
+                await _relay(exchange, response)
+            else:
+                answer = WholeAnswer(response.status, response.headers, content)
                 failure = failure_in(answer)
                 if failure is not None:
                     return failure
-                await _relay_whole(exchange, answer)
-            else:
-                await _relay(exchange, response)
+                await exchange.answer(answer)
         finally:
             response.abort()
         self._note(replica, Outcome.OK, has_failed=response.status in SERVER_FAULTS)
@@ -176,11 +185,11 @@ class Attempts:
             log.warning("%s at %s is ejected: it keeps failing", replica.service, replica.url)
 
 
-def _target(exchange: Exchange) -> str:
+def _target(exchange: Exchange) -> bytes:
     raw_path: bytes = exchange.scope["raw_path"]
     query: bytes = exchange.scope["query_string"]
     target = raw_path.split(b"?", 1)[0]
-    return (target + b"?" + query if query else target).decode("latin-1")
+    return target + b"?" + query if query else target
 
 
 def _is_short(response: UpstreamResponse) -> bool:
@@ -190,11 +199,6 @@ def _is_short(response: UpstreamResponse) -> bool:
     return False
 
 
-async def _read_whole(response: UpstreamResponse) -> WholeAnswer:
-    content = b"".join([piece async for piece in response.chunks()])
-    return WholeAnswer(response.status, response.headers, content)
-
-
 async def _relay(exchange: Exchange, response: UpstreamResponse) -> None:
     await exchange.start(response.status, response.headers)
     async for piece in response.chunks():
@@ -202,12 +206,7 @@ async def _relay(exchange: Exchange, response: UpstreamResponse) -> None:
     await exchange.body(b"", more=False)
 
 
-async def _relay_whole(exchange: Exchange, answer: WholeAnswer) -> None:
-    await exchange.start(answer.status, answer.headers)
-    await exchange.body(answer.content, more=False)
-
-
 async def _give(exchange: Exchange, failure: Failure) -> None:
     if failure.answer is None:
         raise failure.error
-    await _relay_whole(exchange, failure.answer)
+    await exchange.answer(failure.answer)

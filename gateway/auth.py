@@ -4,6 +4,7 @@ Without any key, a gateway that listens on the loopback only lets everyone in. A
 exists, every request but probes and documents needs one.
 """
 
+import asyncio
 import hmac
 import re
 import time
@@ -69,7 +70,9 @@ class Authenticator:
         self._static_key = static_key
         self._internal_token = internal_token
         self._known: dict[str, tuple[float, Key | None]] = {}  # by id: (when looked up, key)
-        self._has_keys: tuple[float, bool] | None = None
+        self._has_keys = True
+        self._looked_at = float("-inf")  # when that was found to be so
+        self._look: asyncio.Task[None] | None = None  # under way
 
     async def identify(self, scope: Scope, needed: str | None) -> Caller:
         """The caller of a request.
@@ -103,10 +106,20 @@ class Authenticator:
     async def _is_open(self) -> bool:
         if self._static_key is not None:
             return False
-        now = time.monotonic()
-        if self._has_keys is None or now - self._has_keys[0] > FRESH_S:
-            self._has_keys = (now, await self._database.read(key_store.has_any))
-        return not self._has_keys[1]
+        age_s = time.monotonic() - self._looked_at
+        if age_s > FRESH_S / 2 and self._look is None:
+            self._look = asyncio.ensure_future(self._look_for_keys())
+        if age_s > FRESH_S and self._look is not None:
+            await asyncio.shield(self._look)  # one look for all who wait for it
+        return not self._has_keys
+
+    async def _look_for_keys(self) -> None:
+        began = time.monotonic()
+        try:
+            self._has_keys = await self._database.read(key_store.has_any)
+            self._looked_at = began
+        finally:
+            self._look = None
 
     async def _valid_key(self, given: str) -> Key:
         parts = split_key(given)

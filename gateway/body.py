@@ -76,21 +76,29 @@ class RequestBody:
         self._digest = digest
         self._hex: str | None = None
         self._when_read: Callable[[str], None] | None = None
-        self._is_read = not _has_body(scope)
+        self._is_watched = False  # the client is to be watched as soon as all is read
         self._watcher: asyncio.Task[None] | None = None
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Lock | None = None  # made when pieces are wanted
         self._waited_s = 0.0  # for the client, in all
         announced = header(scope, b"content-length")
-        if announced is not None:
-            if not announced.isascii() or not announced.isdigit():
-                raise BadRequest("Content-Length must be a whole number")
-            if int(announced) > limit_bytes:
-                raise self._too_large()
+        if announced is None:
+            self.is_read = header(scope, b"transfer-encoding") is None
+            return
+        if not announced.isascii() or not announced.isdigit():
+            raise BadRequest("Content-Length must be a whole number")
+        self.is_read = announced == "0"
+        if int(announced) > limit_bytes:
+            raise self._too_large()
 
     @property
     def is_replayable(self) -> bool:
         """Whether all that was read so far could be sent again."""
         return self._store.is_whole
+
+    @property
+    def must_be_closed(self) -> bool:
+        """Whether anything is held that ``close`` gives back."""
+        return self._watcher is not None or self._store.size_bytes > 0
 
     async def begin(self) -> None:
         """Read the first piece; most bodies are complete with it.
@@ -98,14 +106,17 @@ class RequestBody:
         Raises:
             GantryError: the body is too large, or the client left.
         """
-        if not self._is_read:
-            await self._next()
-        if self._is_read:
-            self._watch()
+        await self._next()
+
+    def watch(self) -> None:
+        """Notice from now on when the client leaves, also when it sends nothing more."""
+        self._is_watched = True
+        if self.is_read and self._watcher is None:
+            self._watcher = asyncio.ensure_future(self._wait_gone())
 
     def payload(self) -> bytes | AsyncIterator[bytes] | None:
         """The body from its first byte on, for one attempt."""
-        if not self._is_read:
+        if not self.is_read:
             return self._pieces()
         if self._store.size_bytes == 0:
             return None
@@ -115,7 +126,7 @@ class RequestBody:
     def when_read(self, call: Callable[[str], None]) -> None:
         """Have ``call`` called with the digest as soon as the body was read to its end."""
         self._when_read = call
-        if self._is_read:
+        if self.is_read:
             self._tell_digest()
 
     async def read_to_end(self) -> str:
@@ -124,10 +135,8 @@ class RequestBody:
         Raises:
             GantryError: the body is too large or too slow, or the client left.
         """
-        while not self._is_read:
+        while not self.is_read:
             await self._next()
-        if self._watcher is None:
-            self._watch()
         return self._hexdigest()
 
     async def close(self) -> None:
@@ -143,17 +152,17 @@ class RequestBody:
                 piece = await self._store.read(position)
                 position += len(piece)
                 yield piece
-            elif self._is_read:
+            elif self.is_read:
                 break
             else:
                 await self._read_on(position)
-        if self._watcher is None:
-            self._watch()
 
     async def _read_on(self, position: int) -> None:
         # An attempt that was given up may still be ending; only one at a time reads.
+        if self._reading is None:
+            self._reading = asyncio.Lock()
         async with self._reading:
-            if position == self._store.size_bytes and not self._is_read:
+            if position == self._store.size_bytes and not self.is_read:
                 await self._next()
 
     async def _next(self) -> None:
@@ -168,13 +177,15 @@ class RequestBody:
         if self._store.size_bytes + len(piece) > self._limit_bytes:
             self.fault = self._too_large()
             raise self.fault
-        self._is_read = not message.get("more_body", False)
+        self.is_read = not message.get("more_body", False)
         if self._digest is not None:
             self._digest.update(piece)
         if piece:
             await self._store.append(piece)
-        if self._is_read:
+        if self.is_read:
             self._tell_digest()
+            if self._is_watched:
+                self.watch()
 
     async def _receive_in_time(self) -> Message:
         """The next message; only waiting for the client counts as its time."""
@@ -203,9 +214,6 @@ class RequestBody:
             self._hex = self._digest.hexdigest()
         return self._hex
 
-    def _watch(self) -> None:
-        self._watcher = asyncio.ensure_future(self._wait_gone())
-
     async def _wait_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
@@ -215,7 +223,3 @@ class RequestBody:
         return PayloadTooLarge(
             f"the body is larger than {self._limit_bytes} bytes, the limit of this path"
         )
-
-
-def _has_body(scope: Scope) -> bool:
-    return any(key in (b"content-length", b"transfer-encoding") for key, _ in scope["headers"])

@@ -75,14 +75,20 @@ class DataPlane:
             request_id_var.reset(token)
 
     async def _answer(self, exchange: Exchange, receive: Receive) -> None:
+        guard = exchange.guard
         try:
-            await self._within_deadline(exchange, receive)
+            await self._guarded(exchange, receive)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not exchange.is_gone or task is None:
+            if guard.ending is None or task is None:
                 raise  # the server stops: pass it on
             task.uncancel()
-            self._metrics.disconnects.labels(exchange.route.service).inc()
+            if exchange.is_gone:
+                self._metrics.disconnects.labels(exchange.route.service).inc()
+            else:
+                await exchange.fail(
+                    DeadlineExceeded("the request's time ran out before it was answered")
+                )
         except GantryError as error:
             if not exchange.is_gone:
                 await exchange.fail(error)
@@ -90,40 +96,35 @@ class DataPlane:
             log.exception("unforeseen error")
             await exchange.fail(GantryError("an internal error happened; see the gateway's log"))
 
-    async def _within_deadline(self, exchange: Exchange, receive: Receive) -> None:
-        offer = exchange.route.offer
-        timeout_ms = timeout_ms_of(exchange.scope, offer.default_deadline_ms)
+    async def _guarded(self, exchange: Exchange, receive: Receive) -> None:
+        offer, scope = exchange.route.offer, exchange.scope
+        timeout_ms = timeout_ms_of(scope, offer.default_deadline_ms)
         exchange.deadline = asyncio.get_running_loop().time() + timeout_ms / 1000
+        key = header(scope, b"idempotency-key") if offer.method == "POST" else None
         body = RequestBody(
-            exchange.scope,
+            scope,
             receive,
             limit_bytes=offer.max_body_bytes,
             store=BodyStore(self._options.store),
             on_gone=exchange.leave,
-            digest=_digest_for(exchange.scope),
+            digest=ContentDigest(header(scope, b"content-type")) if key is not None else None,
         )
+        exchange.guard.start(exchange.deadline, body.watch)
         try:
-            async with asyncio.timeout_at(exchange.deadline) as timer:
-                with self._quotas.use(caller_of(exchange.scope)) as headers:
+            with self._quotas.use(caller_of(scope)) as headers:
+                if headers:
                     exchange.add_headers(headers)
+                if not body.is_read:
                     await body.begin()
-                    await self._take(exchange, body)
-        except TimeoutError as error:
-            if not timer.expired():
-                raise
-            raise DeadlineExceeded(
-                f"the request's time of {timeout_ms} ms ran out before it was answered"
-            ) from error
+                if key is None:
+                    await self._work(exchange, body)
+                else:
+                    work = functools.partial(self._work, exchange, body)
+                    await self._once.run(key, exchange, body, work)
         finally:
-            await body.close()
-
-    async def _take(self, exchange: Exchange, body: RequestBody) -> None:
-        key = _idempotency_key(exchange.scope)
-        if key is None:
-            await self._work(exchange, body)
-        else:
-            work = functools.partial(self._work, exchange, body)
-            await self._once.run(key, exchange, body, work)
+            exchange.guard.stop()
+            if body.must_be_closed:
+                await body.close()
 
     async def _work(self, exchange: Exchange, body: RequestBody) -> None:
         offer = exchange.route.offer
@@ -164,13 +165,3 @@ def _priority(scope: Scope) -> Priority:
         return Priority(given.lower())
     except ValueError as error:
         raise BadRequest("X-Priority must be interactive or bulk") from error
-
-
-def _idempotency_key(scope: Scope) -> str | None:
-    return header(scope, b"idempotency-key") if scope["method"] == "POST" else None
-
-
-def _digest_for(scope: Scope) -> ContentDigest | None:
-    if _idempotency_key(scope) is None:
-        return None
-    return ContentDigest(header(scope, b"content-type"))

@@ -1,12 +1,13 @@
 """One inference request and its answer: facts, common headers, and how it ends."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.guard import Ending, Guard
 from gateway.headers import response_headers
+from gateway.outcome import WholeAnswer
 from gateway.recorder import Answer, Recorder
 from gateway.routing_table import Route
 from gateway.upstream import Headers
@@ -31,12 +32,11 @@ class Exchange:
         self.replica_url: str | None = None  # where the present attempt goes
         self.upstream_s = 0.0  # time spent waiting for services
         self.overhead_s = 0.0  # time until the answer began that was our own
-        self.is_gone = False  # the client left before its answer was complete
+        self.guard = Guard()
         self.is_done = False  # nothing more is to be sent
         self.is_event_stream = False
         self._send = send
         self._started = time.perf_counter()
-        self._task = asyncio.current_task()
         self._extra: list[tuple[bytes, bytes]] = []
 
     @property
@@ -49,11 +49,15 @@ class Exchange:
         """Time since the request's head arrived, in s."""
         return time.perf_counter() - self._started
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the client left before its answer was complete."""
+        return self.guard.ending is Ending.CLIENT_LEFT
+
     def leave(self) -> None:
         """Stop all work on the request: the client has left."""
-        if not self.is_done and self._task is not None:
-            self.is_gone = True
-            self._task.cancel()
+        if not self.is_done:
+            self.guard.end(Ending.CLIENT_LEFT)
 
     def add_headers(self, headers: Headers) -> None:
         """Have the response carry headers, whatever the answer will be."""
@@ -67,13 +71,16 @@ class Exchange:
         )
         if self.is_event_stream:
             kept.append((b"x-accel-buffering", b"no"))
-        await self._start(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": kept + self._common_headers(timing),
-            }
-        )
+        self._add_common_headers(kept, timing)
+        await self._start({"type": "http.response.start", "status": status, "headers": kept})
+
+    async def answer(self, answer: WholeAnswer) -> None:
+        """Pass a whole answer of a service on."""
+        kept, timing = response_headers(answer.headers)
+        self._add_common_headers(kept, timing)
+        await self._start({"type": "http.response.start", "status": answer.status, "headers": kept})
+        self.is_done = True
+        await self._send({"type": "http.response.body", "body": answer.content})
 
     async def body(self, piece: bytes, *, more: bool) -> None:
         """Pass a piece of the answer on."""
@@ -89,9 +96,11 @@ class Exchange:
     async def replay(self, answer: Answer) -> None:
         """Give an answer that another request with the same key got."""
         self.is_done = True
-        own = {key for key, _ in self._common_headers(b"")}
+        common: list[tuple[bytes, bytes]] = []
+        self._add_common_headers(common, b"")
+        own = {key for key, _ in common}
         headers = [(key, value) for key, value in answer.headers if key not in own]
-        headers += [*self._common_headers(b""), (b"idempotency-replayed", b"true")]
+        headers += [*common, (b"idempotency-replayed", b"true")]
         await self._start(
             {"type": "http.response.start", "status": answer.status, "headers": headers}
         )
@@ -127,7 +136,8 @@ class Exchange:
     async def _send_own(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = [*message["headers"], (b"x-service", self.route.service.encode())]
-            await self._start({**message, "headers": headers + self._common_headers(b"")})
+            self._add_common_headers(headers, b"")
+            await self._start({**message, "headers": headers})
         else:
             await self._send(message)
 
@@ -135,12 +145,12 @@ class Exchange:
         self.status = message["status"]
         await self._send(message)
 
-    def _common_headers(self, timing: bytes) -> list[tuple[bytes, bytes]]:
-        self.overhead_s = max(0.0, self.age_s - self.upstream_s)
+    def _add_common_headers(self, headers: list[tuple[bytes, bytes]], timing: bytes) -> None:
+        age_s = time.perf_counter() - self._started
+        self.overhead_s = max(0.0, age_s - self.upstream_s)
         own = b"gateway;dur=%.3f" % (self.overhead_s * 1000)
-        return [
-            (b"x-request-id", self.request_id.encode()),
-            (b"x-attempts", b"%d" % self.attempts),
-            (b"server-timing", own + b", " + timing if timing else own),
-            *self._extra,
-        ]
+        headers.append((b"x-request-id", self.request_id.encode()))
+        headers.append((b"x-attempts", b"%d" % self.attempts))
+        headers.append((b"server-timing", own + b", " + timing if timing else own))
+        if self._extra:
+            headers.extend(self._extra)

@@ -13,11 +13,13 @@ HOP_BY_HOP = frozenset(
 REPLACED_IN_REQUEST = HOP_BY_HOP | frozenset(
     # The caller's credentials are for the gateway; a service never sees them.
     b"host expect authorization x-api-key x-internal-token x-request-id "
-    b"x-request-timeout-ms x-caller x-hops".split()
+    b"x-request-timeout-ms x-caller x-hops content-length".split()
 )
 REPLACED_IN_RESPONSE = HOP_BY_HOP | frozenset(
     b"x-request-id server-timing date server x-attempts".split()
 )
+USUAL_CONNECTION = frozenset({b"", b"keep-alive", b"close", b"Keep-Alive"})
+"""Values of ``Connection`` that name no other header."""
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
@@ -34,8 +36,8 @@ def named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
 
 def request_headers(
     headers: RawHeaders, *, request_id: str, timeout_ms: int, caller: Caller, token: str | None
-) -> list[tuple[str, str]]:
-    """Headers of the request to a service.
+) -> list[tuple[bytes, bytes]]:
+    """Headers of the request to a service, without those that frame its body.
 
     Args:
         headers: the client's, names in lower case.
@@ -44,18 +46,21 @@ def request_headers(
         caller: whose request it is; the service passes this on where it calls another.
         token: what the services ask for, if they do.
     """
-    dropped = REPLACED_IN_REQUEST | named_by_connection(headers)
-    kept = [
-        (key.decode("latin-1"), value.decode("latin-1"))
-        for key, value in headers
-        if key not in dropped
-    ]
-    kept.append(("x-request-id", request_id))
-    kept.append(("x-request-timeout-ms", str(max(1, timeout_ms))))
-    kept.append(("x-caller", caller.owner))
-    kept.append(("x-hops", str(caller.hops + 1)))
+    kept, connection = [], b""
+    for pair in headers:
+        if pair[0] not in REPLACED_IN_REQUEST:
+            kept.append(pair)
+        elif pair[0] == b"connection":
+            connection += pair[1]
+    if connection not in USUAL_CONNECTION:
+        named = named_by_connection(headers)
+        kept = [pair for pair in kept if pair[0] not in named]
+    kept.append((b"x-request-id", request_id.encode()))
+    kept.append((b"x-request-timeout-ms", b"%d" % max(1, timeout_ms)))
+    kept.append((b"x-caller", caller.owner.encode()))
+    kept.append((b"x-hops", b"%d" % (caller.hops + 1)))
     if token is not None:
-        kept.append(("x-internal-token", token))
+        kept.append((b"x-internal-token", token.encode()))
     return kept
 
 
@@ -68,7 +73,16 @@ def response_headers(headers: RawHeaders) -> tuple[list[tuple[bytes, bytes]], by
     Returns:
         The headers, and the value of ``Server-Timing``, which the gateway completes.
     """
-    dropped = REPLACED_IN_RESPONSE | named_by_connection(headers)
-    kept = [(key, value) for key, value in headers if key not in dropped]
-    timing = b", ".join(value for key, value in headers if key == b"server-timing")
+    kept, timing, connection = [], b"", b""
+    for pair in headers:
+        key = pair[0]
+        if key not in REPLACED_IN_RESPONSE:
+            kept.append(pair)
+        elif key == b"server-timing":
+            timing = timing + b", " + pair[1] if timing else pair[1]
+        elif key == b"connection":
+            connection += pair[1]
+    if connection not in USUAL_CONNECTION:
+        named = named_by_connection(headers)
+        kept = [pair for pair in kept if pair[0] not in named]
     return kept, timing

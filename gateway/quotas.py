@@ -6,11 +6,12 @@ Over the allowance is 429, which is the caller's own doing; 503 is kept for our 
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from types import TracebackType
 
 from gateway.auth import Caller
+from gateway.key_store import Key
 from shared.errors import QuotaExceeded
 
 WINDOW_S = 60.0
@@ -39,26 +40,46 @@ class Quotas:
         """Start with nothing used."""
         self._usage: dict[str, Usage] = {}
 
-    @contextmanager
-    def use(self, caller: Caller, now: float | None = None) -> Iterator[list[Header]]:
-        """Count a request as the caller's inside the block.
+    def use(self, caller: Caller, now: float | None = None) -> AbstractContextManager[list[Header]]:
+        """Count a request as the caller's inside a ``with`` block.
 
         Args:
             caller: whose request it is; services of ours and keys without limits are not counted.
             now: time in s on any steady clock, for tests.
 
-        Yields:
-            Headers that tell the caller what is left (draft-ietf-httpapi-ratelimit-headers).
+        Returns:
+            A context that yields the headers that tell the caller what is left
+            (draft-ietf-httpapi-ratelimit-headers).
 
         Raises:
-            QuotaExceeded: an allowance is used up.
+            QuotaExceeded: on entering, when an allowance is used up.
         """
         key = caller.key
         if key is None or (key.max_concurrent is None and key.requests_per_minute is None):
-            yield []
-            return
+            return _UNCOUNTED
         moment = time.monotonic() if now is None else now
-        usage = self._usage_of(key.id, moment)
+        return _Counted(self._usage_of(key.id, moment), key, moment)
+
+    def _usage_of(self, key_id: str, now: float) -> Usage:
+        if len(self._usage) > SWEEP_ABOVE:
+            for known, usage in list(self._usage.items()):
+                usage.forget_before(now - WINDOW_S)
+                if not usage.running and not usage.recent:
+                    del self._usage[known]
+        return self._usage.setdefault(key_id, Usage())
+
+
+_UNCOUNTED: AbstractContextManager[list[Header]] = nullcontext([])
+
+
+class _Counted:
+    """One request of a key that has limits."""
+
+    def __init__(self, usage: Usage, key: Key, moment: float) -> None:
+        self._usage, self._key, self._moment = usage, key, moment
+
+    def __enter__(self) -> list[Header]:
+        usage, key, moment = self._usage, self._key, self._moment
         usage.forget_before(moment - WINDOW_S)
         if key.max_concurrent is not None and usage.running >= key.max_concurrent:
             raise QuotaExceeded(
@@ -70,18 +91,15 @@ class Quotas:
             usage.recent.append(moment)
             headers = _headers(usage, key.requests_per_minute, moment)
         usage.running += 1
-        try:
-            yield headers
-        finally:
-            usage.running -= 1
+        return headers
 
-    def _usage_of(self, key_id: str, now: float) -> Usage:
-        if len(self._usage) > SWEEP_ABOVE:
-            for known, usage in list(self._usage.items()):
-                usage.forget_before(now - WINDOW_S)
-                if not usage.running and not usage.recent:
-                    del self._usage[known]
-        return self._usage.setdefault(key_id, Usage())
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._usage.running -= 1
 
 
 def _check_rate(usage: Usage, per_minute: int, now: float) -> None:

@@ -1,10 +1,9 @@
 """One running copy of a service: where it is, what is known of its state, what it has to do."""
 
 import asyncio
-import contextlib
 import hashlib
-from collections.abc import Iterator
 from enum import StrEnum
+from types import TracebackType
 
 from gateway.changed import Changed
 from gateway.ejection import OutlierState
@@ -32,11 +31,38 @@ class Duty(StrEnum):
 class Attempt:
     """A request that waits for the head of a replica's answer; used from inside its task."""
 
-    def __init__(self) -> None:
-        """Begin in the current task."""
+    __slots__ = ("_is_trial", "_replica", "_task", "is_given_up", "is_waiting")
+
+    def __init__(self, replica: "Replica") -> None:
+        """Belong to the current task."""
         self.is_waiting = True
         self.is_given_up = False
+        self._replica = replica
+        self._is_trial = False
         self._task = asyncio.current_task()
+
+    def __enter__(self) -> "Attempt":
+        """Count as the replica's work."""
+        replica = self._replica
+        self._is_trial = replica.outlier.begin()
+        replica.attempts.add(self)
+        replica.in_flight += 1
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Count no more."""
+        replica = self._replica
+        replica.in_flight -= 1
+        if replica.in_flight == 0:
+            replica.idle.notify()
+        replica.attempts.discard(self)
+        if self._is_trial:
+            replica.outlier.end_trial()
 
     def give_up(self) -> None:
         """Cancel the wait, because the replica hangs."""
@@ -75,7 +101,7 @@ class Replica:
         self.last_ready: float | None = None  # loop time at which it was last seen ready
         self.failed_probes = 0
         self.outlier = OutlierState()
-        self._attempts: set[Attempt] = set()
+        self.attempts: set[Attempt] = set()  # requests that it is answering
         self.idle = Changed()  # it has ended its last request
         self.probe_now = asyncio.Event()  # wakes its prober
 
@@ -88,11 +114,6 @@ class Replica:
     def is_ready(self) -> bool:
         """Whether it says that it can take work."""
         return self.state is ReplicaState.READY
-
-    @property
-    def takes_work(self) -> bool:
-        """Whether new requests may go to it."""
-        return self.is_ready and self.duty is Duty.ACTIVE
 
     @property
     def load(self) -> float:
@@ -118,23 +139,10 @@ class Replica:
             if has_changed:
                 self.ready_since = now
         if state is ReplicaState.HUNG:
-            for attempt in list(self._attempts):
+            for attempt in list(self.attempts):
                 attempt.give_up()
         return has_changed
 
-    @contextlib.contextmanager
-    def attempt(self) -> Iterator[Attempt]:
-        """Count a request as its work inside the block."""
-        attempt = Attempt()
-        is_trial = self.outlier.begin()
-        self._attempts.add(attempt)
-        self.in_flight += 1
-        try:
-            yield attempt
-        finally:
-            self.in_flight -= 1
-            if self.in_flight == 0:
-                self.idle.notify()
-            self._attempts.discard(attempt)
-            if is_trial:
-                self.outlier.end_trial()
+    def attempt(self) -> Attempt:
+        """A request that counts as its work inside a ``with`` block."""
+        return Attempt(self)

@@ -6,7 +6,7 @@ because only it can say what it lacks.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from gateway.balancer import choose
 from gateway.ejection import available
@@ -42,9 +42,9 @@ class Selector:
         if pin is not None:
             _check_version(service, pin)
         while True:
-            ready = self._candidates(service, pin)
-            if ready:
-                return _best(ready, tried, loop.time())
+            replica = self.select_now(service, tried, pin)
+            if replica is not None:
+                return replica
             wait_s = self._expected_within_s(service, loop.time())
             if wait_s <= 0:
                 return _one_that_answers(service)
@@ -56,7 +56,14 @@ class Selector:
             except TimeoutError:
                 continue
 
-    def _candidates(self, service: Service, pin: str | None) -> list[Replica]:
+    def select_now(
+        self, service: Service, tried: Collection[str], pin: str | None = None
+    ) -> Replica | None:
+        """As ``select``, but None where that would wait or refuse."""
+        ready = self._candidates(service, pin)
+        return _best(ready, tried, asyncio.get_running_loop().time()) if ready else None
+
+    def _candidates(self, service: Service, pin: str | None) -> Sequence[Replica]:
         ready = service.ready_replicas
         if pin is not None:
             return [replica for replica in ready if replica.version == pin]
@@ -78,7 +85,9 @@ def _check_version(service: Service, version: str) -> None:
         raise NotFound(f"{service.name} has no version {version!r}; running: {known}")
 
 
-def _best(ready: list[Replica], tried: Collection[str], now: float) -> Replica:
+def _best(ready: Sequence[Replica], tried: Collection[str], now: float) -> Replica:
+    if len(ready) == 1:
+        return ready[0]
     places = available([replica.outlier for replica in ready], now)
     fit = [ready[place] for place in places]
     fresh = [replica for replica in fit if replica.id not in tried]

@@ -1,7 +1,7 @@
 """A service as the gateway sees it: its replicas, and the last it told about each version."""
 
 from gateway.changed import Changed
-from gateway.replica import Replica
+from gateway.replica import Duty, Replica, ReplicaState
 from gateway.service_info import OfferedPath, ServiceInfo
 
 
@@ -23,7 +23,11 @@ class Service:
     @property
     def ready_replicas(self) -> list[Replica]:
         """Replicas that take work."""
-        return [replica for replica in self.replicas.values() if replica.takes_work]
+        return [
+            replica
+            for replica in self.replicas.values()
+            if replica.state is ReplicaState.READY and replica.duty is Duty.ACTIVE
+        ]
 
     def learn(self, info: ServiceInfo) -> bool:
         """Remember what a replica told.

@@ -29,7 +29,7 @@ class Split:
     set_at: float  # Unix time in s
 
 
-def draw(replicas: Sequence[Replica], weights: Weights | None) -> list[Replica]:
+def draw(replicas: Sequence[Replica], weights: Weights | None) -> Sequence[Replica]:
     """The replicas of one version, drawn by weight.
 
     Args:
@@ -40,7 +40,7 @@ def draw(replicas: Sequence[Replica], weights: Weights | None) -> list[Replica]:
         Replicas that may take a request; empty if no version with a weight has one.
     """
     if weights is None:
-        return list(replicas)
+        return replicas
     by_version: dict[str, list[Replica]] = {}
     for replica in replicas:
         version = replica.version

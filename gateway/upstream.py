@@ -14,9 +14,11 @@ class UpstreamRequest:
     """One attempt at a request."""
 
     method: str
-    url: str  # absolute, already percent-encoded
-    headers: Sequence[tuple[str, str]]  # end-to-end headers only
-    body: bytes | AsyncIterator[bytes] | None
+    origin: str  # scheme, host and port of the replica
+    target: bytes  # path and query, as they came
+    headers: Headers  # end-to-end headers only, without those that frame the body
+    body: bytes | AsyncIterator[bytes] | None = None
+    length_bytes: int | None = None  # of a body in pieces, where it is known
 
 
 class NotConnected(UpstreamBroken):
@@ -37,6 +39,9 @@ class UpstreamResponse(Protocol):
     @property
     def headers(self) -> Headers:
         """Headers as received, names in lower case."""
+
+    def whole(self) -> bytes | None:
+        """The body, if all of it has come already."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body in the pieces in which the network delivers it.

@@ -30,11 +30,24 @@ async def running_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def running_server(app: AsgiApp) -> AsyncIterator[str]:
-    """Serve an application on a free port of the loopback and yield its base URL."""
+async def running_server(
+    app: AsgiApp, protocol: type[asyncio.Protocol] | None = None
+) -> AsyncIterator[str]:
+    """Serve an application on a free port of the loopback and yield its base URL.
+
+    Args:
+        app: the application.
+        protocol: speaks HTTP; uvicorn's own by default.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        uvicorn.Config(
+            app,
+            http=protocol or "auto",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+        )
     )
     started = asyncio.Event()
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # older uvicorn

@@ -17,7 +17,7 @@ from shared.http import Scope, header, timeout_ms_of
 BLOCK_BYTES = 2**20
 HOPS_HEADER = "x-hops"
 """Kept with a job, so that a job is no way around the limit on calls between services."""
-NOT_STORED = REPLACED_IN_REQUEST | {b"content-length", b"prefer", b"idempotency-key"}
+NOT_STORED = REPLACED_IN_REQUEST | {b"prefer", b"idempotency-key"}
 
 
 @dataclass(frozen=True)

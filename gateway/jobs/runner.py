@@ -222,8 +222,9 @@ class JobRunner:
         url = box[0].replica_url if box else None
         if url is None:
             return None
-        headers = [("x-internal-token", self._options.token)] if self._options.token else []
-        request = UpstreamRequest("GET", f"{url}/progress/{job.id}", headers, None)
+        token = self._options.token
+        headers = [(b"x-internal-token", token.encode())] if token else []
+        request = UpstreamRequest("GET", url, f"/progress/{job.id}".encode(), headers)
         try:
             async with asyncio.timeout(ATTEND_S):
                 response = await self._client.send(request)
