@@ -37,7 +37,7 @@ _SAME_SIGN = {"diameter": re.compile(r"⌀"), "radius": re.compile(r"R")}
 _DEPTH_TIMES = re.compile(r"[xX×](?= ?[0-9.])")
 _ON_CIRCLE = re.compile(r"(?:ON ?)?⌀", re.IGNORECASE)
 _PLACES_NUMBER = re.compile(r"[xX×]? ?([1-9][0-9]{0,2})[ -]?(?=[A-Za-z가-힣])")
-MODIFIER = re.compile(r"[ⒺⓁⓂⓅ]|\(E\)")
+MODIFIER = re.compile(r"Ⓔ|\(E\)")
 _MILLIMETRE = re.compile(r"(?:mm|MM)(?![A-Za-z0-9])\.?")
 _INCH = re.compile(r"\"|(?:inches|inch|INCH|in|IN)(?![A-Za-z0-9])\.?")
 _FITTED: tuple[Kind, ...] = (
@@ -113,7 +113,8 @@ def _unit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
         unit = "in"
     else:
         return None
-    if dimension.kind in ("angle", "taper", "slope") or dimension.unit not in (None, unit):
+    is_second = dimension.unit is not None and dimension.upper is None
+    if is_second or dimension.unit not in (None, unit) or dimension.kind in ("taper", "slope"):
         raise NotRead("two units")
     return replace(dimension, unit="mm" if unit == "mm" else "in")
 
@@ -181,8 +182,9 @@ def _modifier(scanner: Scanner, dimension: Dimension) -> Dimension | None:
     found = scanner.take(MODIFIER)
     if found is None:
         return None
-    sign = "Ⓔ" if found[0] == "(E)" else found[0]
-    return replace(dimension, modifiers=(*dimension.modifiers, sign))
+    if dimension.modifiers:
+        raise NotRead("Ⓔ twice")
+    return replace(dimension, modifiers=("Ⓔ",))
 
 
 def _reference(scanner: Scanner, dimension: Dimension) -> Dimension | None:
@@ -196,7 +198,8 @@ def _basic(scanner: Scanner, dimension: Dimension) -> Dimension | None:
 def _step(scanner: Scanner, dimension: Dimension) -> Dimension | None:
     if dimension.kind not in ("diameter", "linear") or dimension.step is not None:
         return None
-    step = take_step(scanner)
+    is_sign = scanner.next_is("⌴") or scanner.next_is("⌵")  # these stand before a size only
+    step = None if is_sign else take_step(scanner)
     return None if step is None else replace(dimension, kind="diameter", step=step)
 
 

@@ -11,6 +11,7 @@ from services.drawings.grammar.labels import FIELD_OF_LABEL, LONGEST_LABEL, OTHE
 from services.drawings.grammar.layout import join_words, lines_below, neighbours
 from services.drawings.grammar.readings import LengthUnit
 from services.drawings.grammar.sheet import Field, GeneralTolerance, PlacedText, TitleBlock
+from services.drawings.grammar.surfaces import begins_surface
 
 _MAX_TITLE_LINES = 3
 _MAX_LABELS_OF_FIELD = 20  # keeps the search linear in the number of lines
@@ -154,6 +155,14 @@ def _fits(field: str, value: str) -> bool:
     return bool(value) and (shape is None or shape.fullmatch(value) is not None)
 
 
+def _fits_beside(field: str, value: str) -> bool:
+    """As ``_fits``, for a value that no colon ties to its label."""
+    if field == "general_tolerance":
+        return read_general_tolerance(value) is not None
+    spelled = spell(value).text.strip()
+    return begins_surface(spelled) if field == "surface_finish" else _fits(field, spelled)
+
+
 def _beside(
     lines: Sequence[PlacedText], labels: dict[int, str], taken: set[int]
 ) -> list[_Candidate]:
@@ -166,9 +175,7 @@ def _beside(
             continue
         for near in neighbours(lines, index):
             value = lines[near.index]
-            if near.index in taken or not _fits(field, spell(value.text).text):
-                continue
-            if field == "general_tolerance" and read_general_tolerance(value.text) is None:
+            if near.index in taken or not _fits_beside(field, value.text):
                 continue
             if field == "title":
                 value = _whole_title(lines, near.index, taken)

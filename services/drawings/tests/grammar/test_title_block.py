@@ -143,6 +143,14 @@ def test_text_of_another_shape_is_no_value():
     assert texts_of(block) == {}
 
 
+def test_finish_beside_its_label_is_a_roughness():
+    finish = read_title_block(cells(["FINISH:", "Ra 3.2"])).surface_finish
+
+    assert finish.text == "Ra 3.2"
+    assert read_title_block(cells(["FINISH:", "DEBURR"])).surface_finish is None
+    assert read_title_block(cells(["FINISH: ANODIZED"])).surface_finish.text == "ANODIZED"
+
+
 def test_value_is_used_once():
     block = read_title_block(cells(["DRAWN", "CHECKED"], ["J. DOE", None]))
 
