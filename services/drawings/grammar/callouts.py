@@ -16,7 +16,7 @@ _SIZE_SIGN = (
     r"|P\.?C\.?D|t ?[0-9])"
 )
 _COUNT_TIMES = re.compile(
-    rf"([1-9][0-9]{{0,2}}) ?[xX×] ?(?={_SIZE_SIGN}|[0-9.,]{{1,9}} ?[xX×] ?[0-9.,]{{1,9}} ?°)"
+    rf"([1-9][0-9]{{0,2}}) ?[xX×]\s?(?={_SIZE_SIGN}|[0-9.,]{{1,9}} ?[xX×] ?[0-9.,]{{1,9}} ?°)"
 )
 _COUNT_HYPHEN = re.compile(rf"([1-9][0-9]{{0,2}}) ?- ?(?={_SIZE_SIGN})")
 # ASME Y14.5: no space between the number and X, one behind it.
@@ -24,11 +24,13 @@ _COUNT_SPACED = re.compile(r"([2-9]|[1-9][0-9]{1,2})[xX×] +(?=[0-9.#])")
 _ANGLE_NEXT = re.compile(r"[0-9.,]{1,12} ?°")
 _BREAK = re.compile(r" *\n\s*")
 _TIMES = re.compile(r"[xX×]")
+_STEP_WORDS = f"(?:{COUNTERBORE.pattern}|{COUNTERSINK.pattern}|{SPOTFACE.pattern})"
+# "⌴⌀11", "C'BORE ⌀11", or the size first as in "⌀11 자리파기".
 _NEXT_STEP = re.compile(
-    rf"\s*(?:{COUNTERBORE.pattern}|{COUNTERSINK.pattern}|{SPOTFACE.pattern}) ?(?=S?⌀|[0-9.])",
-    re.IGNORECASE,
+    rf"[\s,]*(?:[⌴⌵] ?[⌀0-9.]|{_STEP_WORDS} ?⌀|⌀ ?[0-9.,]{{1,9}} ?{_STEP_WORDS})", re.IGNORECASE
 )
-_NEXT_THREAD = re.compile(r" *\n *(?=M ?[0-9])")
+_NEXT_THREAD = re.compile(r"\s*[\n,/]\s*(?:M ?[0-9]|[0-9#][0-9#/ .-]{0,7} ?UN)")
+_BETWEEN_STEPS = re.compile(r"[\s,/]*")
 _SPACE = re.compile(r"(?<=[ \n])|\n")
 
 
@@ -42,7 +44,7 @@ def read_dimension(source: str) -> Dimension:
     first = checked(_take_first(scanner))
     steps = []
     while not scanner.is_at_end:
-        scanner.take(_BREAK)
+        scanner.take(_BETWEEN_STEPS)
         begin = scanner.at
         step = checked(_take_suffixes(scanner, take_size(scanner)))
         steps.append(replace(step, text=scanner.printed_from(begin)))
@@ -127,4 +129,5 @@ def _take_suffix(scanner: Scanner, dimension: Dimension) -> Dimension:
 def _is_next_step(scanner: Scanner, dimension: Dimension) -> bool:
     if scanner.peek(_NEXT_STEP):
         return True
-    return dimension.kind == "diameter" and scanner.peek(_NEXT_THREAD) is not None
+    is_hole = dimension.kind == "diameter" and bool(dimension.depth or dimension.is_through)
+    return is_hole and scanner.peek(_NEXT_THREAD) is not None

@@ -6,11 +6,12 @@ from services.drawings.grammar.readings import Datum, Number
 from services.drawings.grammar.scanner import NotRead, Scanner
 
 _LETTER = "[A-HJ-NPR-Z]"  # ISO 5459: not I, O, Q
-_FRAMED = re.compile(rf"(?:\[ ?({_LETTER}) ?\]|[▲▼] ?({_LETTER})|- ?({_LETTER}) ?-)\s*$")
+_FRAMED = re.compile(rf"(?:\[ ?({_LETTER}) ?\]|- ?({_LETTER}) ?-)\s*$")
 _BARE = re.compile(rf"({_LETTER})\s*$")
-_TARGET = re.compile(rf"(?:⌀ ?)?(?=[0-9])[0-9.,]{{1,8}} *[/\n] *({_LETTER})([1-9][0-9]?)\s*$")
-# On one line A3 can still be no tolerance class: ISO 286 has A to C from grade 8 on only.
-_TARGET_ON_LINE = re.compile(r"⌀ ?[0-9.,]{1,8} ([A-C])([1-7])\s*$")
+# A3 is no tolerance class: ISO 286 has A and B from grade 8 on. With other letters the second part
+# may be a class (H7), a chamfer (C1) or a thread (M10).
+_TARGET = re.compile(r"⌀ ?(?=[0-9])[0-9.,]{1,8} *[/\n] *([AB])([1-7])\s*$")
+_TARGET_ON_LINE = re.compile(r"⌀ ?[0-9.,]{1,8} ([AB])([1-7])\s*$")
 _DIAMETER = re.compile(r"⌀")
 
 
@@ -21,7 +22,7 @@ def read_datum(source: str, *, is_framed: bool) -> Datum | None:
     section or a zone of the sheet.
 
     Args:
-        source: ``"[A]"``, ``"-A-"``, ``"▲A"``, ``"A"`` with ``is_framed``, or a datum target with
+        source: ``"[A]"``, ``"-A-"``, ``"A"`` with ``is_framed``, or a datum target with
             its area, ``"⌀10\nA1"`` or ``"⌀10/A1"``.
         is_framed: a rectangle is drawn around the text.
 
@@ -31,7 +32,7 @@ def read_datum(source: str, *, is_framed: bool) -> Datum | None:
     scanner = Scanner(source)
     letter = scanner.peek(_FRAMED)
     if letter is not None:
-        return Datum(source, letter[1] or letter[2] or letter[3])
+        return Datum(source, letter[1] or letter[2])
     bare = scanner.peek(_BARE)
     if bare is not None:
         if not is_framed:

@@ -64,7 +64,8 @@ def take_deviation(scanner: Scanner, amount: Amount) -> Number | None:
     if size is None or (sign == "±" and size.value):
         scanner.at = start
         return None
-    return Number(scanner.printed_from(begin), -size.value if sign == "-" else size.value)
+    is_below = sign == "-" and size.value > 0
+    return Number(scanner.printed_from(begin), -size.value if is_below else size.value)
 
 
 def take_fit(scanner: Scanner) -> Fit | None:

@@ -20,6 +20,7 @@ from services.drawings.grammar.scanner import NotRead, Scanner
 
 MAX_ROWS = 8
 MAX_DATUMS = 3
+_MOST_WITHOUT_COMPARTMENTS = 5.0  # mm; an arrow or a circle before a larger number is no sign
 
 _SIGNS = "".join(CHARACTERISTIC_NAMES)
 _COUNT = re.compile(r"([1-9][0-9]{0,2}) ?[xX×] ?(?=\D)")
@@ -153,6 +154,8 @@ def _read_line(scanner: Scanner, above: FeatureControlFrame | None) -> FeatureCo
     while not scanner.is_at_end:
         datums.append(_take_datum(scanner, in_compartment=False))
     frame = _frame(sign, tolerance, tuple(datums), count)
+    if tolerance.value.value > _MOST_WITHOUT_COMPARTMENTS:
+        raise NotRead("a value too large for a tolerance, and no compartments around it")
     has_more = bool(datums or tolerance.modifiers or tolerance.zone != "width")
     if sign == "⌒" and not has_more:
         raise NotRead("⌒ before a number: the length of an arc or the profile of a line")

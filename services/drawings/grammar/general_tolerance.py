@@ -79,15 +79,18 @@ def read_general_tolerance(text: str) -> GeneralTolerance | None:
 def _standard(spelled: str) -> tuple[str | None, str | None, str | None]:
     """The first standard named, with the classes that it has."""
     for pattern, name in _PATTERNS:
-        linear = geometrical = None
         matches = list(pattern.finditer(spelled))
-        for found in matches:  # "ISO 2768-1-m, ISO 2768-2-K" names each class on its own
-            linear = linear or _linear_class(name, found["linear"])
-            if name in _OF_ISO_2768 and found["geometrical"]:
-                geometrical = geometrical or found["geometrical"].upper()
-        if matches:
-            return name, linear, geometrical
+        if matches:  # "ISO 2768-1-m, ISO 2768-2-K" names each class on its own
+            linear = {_linear_class(name, found["linear"]) for found in matches} - {None}
+            geometrical = {(found["geometrical"] or "").upper() for found in matches} - {""}
+            has_zones = name in _OF_ISO_2768
+            return name, _only(linear), _only(geometrical) if has_zones else None
     return None, None, None
+
+
+def _only(letters: set[str | None] | set[str]) -> str | None:
+    """The one class named; None if there is none, or another beside it."""
+    return next(iter(letters)) if len(letters) == 1 else None
 
 
 def _linear_class(standard: str, printed: str | None) -> str | None:

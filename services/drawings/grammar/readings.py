@@ -27,7 +27,7 @@ Unit = Literal["mm", "in", "deg", "ratio"]
 LengthUnit = Literal["mm", "in"]
 ToleranceSource = Literal["explicit", "fit", "general", "none"]
 HoleStep = Literal["counterbore", "countersink", "spotface"]
-ThreadSystem = Literal["M", "Tr", "UN", "G", "R", "Rp", "Rc", "PT", "NPT", "BSW"]
+ThreadSystem = Literal["M", "Tr", "UN", "G", "Rp", "Rc", "PT", "NPT", "BSW"]
 Zone = Literal["width", "diameter", "spherical_diameter"]
 
 
@@ -102,9 +102,9 @@ class Thread:
 
     Attributes:
         designation: the printed designation without count and depth, ``"M8×1.25-6H"``.
-        system: M ISO metric, Tr trapezoidal, UN unified, G parallel pipe (also PF, BSPP), R, Rp
-            and Rc pipe threads of ISO 7, PT the same where outside or inside is not said (also
-            BSPT), NPT, BSW Whitworth.
+        system: M ISO metric, Tr trapezoidal, UN unified, G parallel pipe (also PF, BSPP), Rp and
+            Rc inside pipe threads of ISO 7, PT taper pipe (also BSPT), NPT, BSW Whitworth. R 1/2
+            is not read: it may be a radius.
         size: major diameter in mm for M and Tr, else the nominal size in inches; of a numbered
             unified size (``#10``) the number.
         is_numbered: the size is a number of the unified series, not inches.

@@ -22,7 +22,7 @@ _PREFIXES: tuple[tuple[Pattern[str], Kind], ...] = (
     (re.compile(r"SR(?= ?[0-9.(])"), "spherical_radius"),
     (re.compile(r"⌀"), "diameter"),
     (re.compile(rf"(?:{DIAMETER.pattern})(?= ?[0-9.(])", re.IGNORECASE), "diameter"),
-    (re.compile(r"C?R(?= ?[0-9.(])"), "radius"),
+    (re.compile(r"R(?= ?[0-9.(])|CR(?= ?(?:[0-9]{1,3}(?![0-9])|\.))"), "radius"),
     (re.compile(r"□|SQ\.?(?= ?[0-9.(])"), "square"),
     (re.compile(r"t ?=? ?(?=[0-9.])"), "thickness"),
     (re.compile(rf"(?:{THICKNESS.pattern}) ?[:=]?(?= ?[0-9.])", re.IGNORECASE), "thickness"),
@@ -54,7 +54,7 @@ def take_size(scanner: Scanner) -> Dimension:
     Raises:
         NotRead: no size stands here, or one that may mean two things.
     """
-    step = take_step(scanner)
+    step = _take_step_before(scanner)
     if step is not None:
         size = _take_prefixed(scanner) or _take_plain(scanner)
         kind: Kind = "diameter" if size.kind == "linear" else size.kind
@@ -75,6 +75,15 @@ def take_step(scanner: Scanner) -> HoleStep | None:
         if scanner.take(pattern):
             return step
     return None
+
+
+def _take_step_before(scanner: Scanner) -> HoleStep | None:
+    """Take a step's sign, or its word where a diameter follows."""
+    step = take_step(scanner)
+    is_sign = scanner.text[scanner.at - 1 : scanner.at] in ("⌴", "⌵")
+    if step is not None and not is_sign and not scanner.next_is("⌀"):
+        raise NotRead(f"a {step} without a diameter")
+    return step
 
 
 def take_times_angle(scanner: Scanner) -> Number | None:

@@ -21,6 +21,8 @@ from services.drawings.grammar.words import (
     MAXIMUM,
     MINIMUM,
     NOTE,
+    NOTE_OF_CHAMFER,
+    NOTE_OF_HOLE,
     PITCH_CIRCLE,
     PLACES,
     REFERENCE,
@@ -36,26 +38,36 @@ _LINE = re.compile(r" *\n *(?=[⌀R]? ?[0-9.])")
 _SAME_SIGN = {"diameter": re.compile(r"⌀"), "radius": re.compile(r"R")}
 _DEPTH_TIMES = re.compile(r"[xX×](?= ?[0-9.])")
 _ON_CIRCLE = re.compile(r"(?:ON ?)?⌀", re.IGNORECASE)
+_TIMES_IN_PARENTHESES = re.compile(r"(?<=\()([1-9][0-9]{0,2}) ?[xX×](?= ?\))")
 _PLACES_NUMBER = re.compile(r"[xX×]? ?([1-9][0-9]{0,2})[ -]?(?=[A-Za-z가-힣])")
 MODIFIER = re.compile(r"Ⓔ|\(E\)")
 _MILLIMETRE = re.compile(r"(?:mm|MM)(?![A-Za-z0-9])\.?")
 _INCH = re.compile(r"\"|(?:inches|inch|INCH|in|IN)(?![A-Za-z0-9])\.?")
+# "4 HOLES" is a count: behind a bare number these words do not make it a size.
+_NOTES_OF_KIND: dict[Kind, re.Pattern[str]] = {
+    "diameter": NOTE_OF_HOLE,
+    "thread": NOTE_OF_HOLE,
+    "chamfer": NOTE_OF_CHAMFER,
+}
 _FITTED: tuple[Kind, ...] = (
     "linear", "diameter", "spherical_diameter", "square", "thickness", "pitch_circle",
 )  # fmt: skip
-# Behind a bare number these letters may begin a callout of its own: 4 M8, 2 R6, 10 C1.
-_LETTERS_OF_OTHERS = "MRC"
+# Behind a bare number or on a line of their own, other letters begin a callout, a sheet size or a
+# zone: 4 M8, 2 R6, 3 A4.
+_FITS_OF_BARE_NUMBER = "DEFGHJKNPdefghjkmnprs"
 _CLOSE_SHARE = 0.1
 _CLOSE_SIZE = 0.5
 
 
 def _fit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
+    is_on_next_line = scanner.next_is("\n")
     fit = take_fit(scanner)
     if fit is None:
         return None
     if dimension.kind not in _FITTED or dimension.fit is not None or dimension.nominal is None:
         raise NotRead(f"{fit.text} cannot belong to this size")
-    if dimension.kind == "linear" and fit.text[0] in _LETTERS_OF_OTHERS:
+    is_apart = is_on_next_line or dimension.kind == "linear"
+    if is_apart and fit.text[0] not in _FITS_OF_BARE_NUMBER:
         raise NotRead(f"{fit.text} may be a tolerance class or a callout of its own")
     return replace(dimension, fit=fit)
 
@@ -169,8 +181,8 @@ def _pitch_circle(scanner: Scanner, dimension: Dimension) -> Dimension | None:
 
 
 def _places(scanner: Scanner, dimension: Dimension) -> Dimension | None:
-    found = scanner.take(_PLACES_NUMBER)
-    if found is None or scanner.take(PLACES) is None:
+    found = scanner.take(_TIMES_IN_PARENTHESES) or scanner.take(_PLACES_NUMBER)
+    if found is None or (found.re is _PLACES_NUMBER and scanner.take(PLACES) is None):
         return None
     count = int(found[1])
     if dimension.count not in (None, count):
@@ -212,7 +224,8 @@ def _kind_behind(scanner: Scanner, dimension: Dimension) -> Dimension | None:
 
 
 def _note(scanner: Scanner, dimension: Dimension) -> Dimension | None:
-    found = scanner.take(NOTE)
+    own = _NOTES_OF_KIND.get(dimension.kind)
+    found = scanner.take(NOTE) or (scanner.take(own) if own else None)
     if found is None:
         return None
     return replace(dimension, notes=(*dimension.notes, scanner.printed(found)))

@@ -18,9 +18,17 @@ _PITCHES_MM = {
     4, 4.5, 5, 5.5, 6, 8,
 }  # fmt: skip
 
+# Numbered sizes of ASME B1.1 by their threads per inch; 4-40 is no thread of four inches.
+_NUMBERED = {
+    0: (80,), 1: (64, 72), 2: (56, 64), 3: (48, 56), 4: (40, 48), 5: (40, 44), 6: (32, 40),
+    8: (32, 36), 10: (24, 32), 12: (24, 28, 32),
+}  # fmt: skip
+_MOST_PER_INCH = 20  # of a thread of whole inches
+
 _M = re.compile(r"M ?(?=[0-9])")
 _TR = re.compile(r"(?:Tr|TR) ?(?=[0-9])")
 _TIMES = re.compile(r"[xX×] ?P?(?=[0-9.])")
+_PITCH = re.compile(r"(?:[xX×] ?)?P(?=[0-9])|[xX×] ?(?=[0-9.])")
 _LEAD = re.compile(r"[xX×] ?Ph ?(?=[0-9])")
 _PITCH_OF_LEAD = re.compile(r"\(? ?P ?(?=[0-9])")
 _METRIC_CLASS = re.compile(
@@ -31,7 +39,7 @@ _LEFT_HAND = re.compile(r"(?:- ?)?(?:LH|왼나사)(?![A-Za-z])")
 _FRACTION = r"(?:[1-9][0-9]?(?: |-| - ))?[1-9][0-9]?/[1-9][0-9]?"
 _INCH_SERIES = re.compile(
     rf"(?P<size>(?:#|No\.? ?|NO\.? ?)(?P<numbered>[0-9]{{1,2}})|{_FRACTION}|[1-9]?\.[0-9]{{3,4}}"
-    r"|0\.[0-9]{3,4}|[1-9])"
+    r"|0\.[0-9]{3,4}|1[02]|[0-9])"
     r" ?\"?(?: ?- ?(?P<tpi>[0-9]{1,2}(?:\.[0-9])?))? ?-? ?"
     r"(?P<series>UNJC|UNJF|UNEF|UNC|UNF|UNS|UN|NPTF|NPTR|NPT|NPSM|NPSF|NPS|BSPP|BSPT|BSW|BSF)"
     r"(?:(?: ?- ?| )(?P<class>[123][AB]))?(?![0-9A-Za-z])"
@@ -41,7 +49,7 @@ _PIPE = re.compile(
     r"(?P<inch> ?\")?(?: ?-? ?(?P<class>[AB])(?![0-9A-Za-z]))?(?![0-9A-Za-z/])"
 )
 _SYSTEMS: dict[str, ThreadSystem] = {
-    "G": "G", "PF": "G", "BSPP": "G", "R": "R", "Rp": "Rp", "PS": "Rp", "Rc": "Rc",
+    "G": "G", "PF": "G", "BSPP": "G", "Rp": "Rp", "PS": "Rp", "Rc": "Rc",
     "PT": "PT", "BSPT": "PT", "W": "BSW", "BSW": "BSW", "BSF": "BSW",
 }  # fmt: skip
 
@@ -106,7 +114,7 @@ def _take_metric_lengths(
         pitch = _required_number(scanner)
     else:
         before = scanner.at
-        if scanner.take(_TIMES):
+        if scanner.take(_PITCH):
             pitch = _required_number(scanner)
             if not is_pitch_mm(pitch.value, size.value):
                 pitch, scanner.at = None, before
@@ -153,18 +161,35 @@ def _take_inch_series(scanner: Scanner) -> Thread | None:
         return None
     series, numbered = found["series"], found["numbered"]
     system: ThreadSystem = "UN" if series.startswith("UN") else _SYSTEMS.get(series, "NPT")
-    value = float(numbered) if numbered else inches(found["size"])
+    is_numbered = numbered is not None or _is_numbered(found["size"], found["tpi"])
+    value = float(numbered or found["size"]) if is_numbered else inches(found["size"])
     is_left_hand = scanner.take(_LEFT_HAND) is not None
     return Thread(
         designation=scanner.printed_from(start),
         system=system,
         size=Number(found["size"], value),
-        is_numbered=numbered is not None,
+        is_numbered=is_numbered,
         threads_per_inch=Number(found["tpi"], float(found["tpi"])) if found["tpi"] else None,
         series=series,
         tolerance_class=found["class"],
         is_left_hand=is_left_hand,
     )
+
+
+def _is_numbered(size: str, threads_per_inch: str | None) -> bool:
+    """Whether a whole number is a numbered size, and not inches.
+
+    Raises:
+        NotRead: it fits neither.
+    """
+    if not size.isdigit():
+        return False
+    count = float(threads_per_inch or 0)
+    if count in _NUMBERED.get(int(size), ()):
+        return True
+    if not 0 < count <= _MOST_PER_INCH or not 1 <= int(size) <= 6:
+        raise NotRead(f"{size} is neither a numbered size nor inches with these threads per inch")
+    return False
 
 
 def _take_pipe(scanner: Scanner) -> Thread | None:
@@ -173,8 +198,12 @@ def _take_pipe(scanner: Scanner) -> Thread | None:
     if found is None:
         return None
     is_whole = "/" not in found["size"]
-    if is_whole and found["system"] in "RGW" and not (found["inch"] or found["class"]):
-        return None  # R5 is a radius, G2 a zone of the sheet
+    if found["system"] == "R":
+        if is_whole and not found["inch"]:
+            return None  # R5 is a radius
+        raise NotRead("R before a fraction: a taper pipe thread or a radius in inches")
+    if is_whole and found["system"] in "GW" and not (found["inch"] or found["class"]):
+        return None  # G2 is a zone of the sheet
     scanner.take(_PIPE)
     is_left_hand = scanner.take(_LEFT_HAND) is not None
     return Thread(

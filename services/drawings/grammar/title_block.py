@@ -246,5 +246,7 @@ def _tolerance(
     ]
     if parts and (found := read_general_tolerance(", ".join(parts))) is not None:
         return found
-    named = (read_general_tolerance(line.text) for line in lines)
-    return next((each for each in named if each is not None and each.linear_class), None)
+    named = [found for line in lines if (found := read_general_tolerance(line.text)) is not None]
+    named = [found for found in named if found.linear_class is not None]
+    is_one = len({(found.standard, found.linear_class) for found in named}) == 1
+    return named[0] if is_one else None

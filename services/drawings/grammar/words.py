@@ -27,15 +27,19 @@ BASIC = word_pattern("BSC", "BASIC")
 DIAMETER = word_pattern("DIA", "DIAMETER", "파이")
 THICKNESS = word_pattern("THK", "THICK", "THICKNESS", "두께", "DICK")
 PITCH_CIRCLE = re.compile(
-    r"(?:ON )?(?:P\.?C\.?D|B\.?C\.?D|B\.C|BC|TK|LK)(?![A-Za-z])\.? ?[:=]?", re.IGNORECASE
+    r"(?:ON )?(?:(?:P\.?C\.?D|B\.?C\.?D)(?![A-Za-z])|(?:B\.C|BC|TK|LK)(?= ?⌀|[ )]*$))\.? ?[:=]?",
+    re.IGNORECASE,
 )
 PLACES = word_pattern("PLACES", "PLCS", "PLC", "PL", "STELLEN", "HOLES", "개소", "곳", "군데")
 NOTE = word_pattern(
-    "TYPICAL", "TYP", "EQUALLY SPACED", "EQUI SPACED", "EQ SPACED", "EQ SP", "EQ.SP", "EQS",
-    "등간격", "등분", "BOTH SIDES", "BOTH ENDS", "NEAR SIDE", "FAR SIDE", "양쪽", "양면", "양끝",
+    "TYPICAL", "TYP", "BOTH SIDES", "BOTH ENDS", "NEAR SIDE", "FAR SIDE", "양쪽", "양면", "양끝",
+)  # fmt: skip
+NOTE_OF_HOLE = word_pattern(
+    "EQUALLY SPACED", "EQUI SPACED", "EQ SPACED", "EQ SP", "EQ.SP", "EQS", "등간격", "등분",
     "TAPPED", "TAP", "GEWINDE", "탭", "DRILLED", "DRILL", "드릴", "REAMED", "REAM", "리머", "BORE",
     "HOLES", "HOLE", "구멍", "BOHRUNG", "GEBOHRT", "GERIEBEN",
 )  # fmt: skip
+NOTE_OF_CHAMFER = word_pattern("CHAMFER", "CHAMF", "CHAM", "모따기", "FASE")
 COUNTERBORE = re.compile(
     r"⌴|(?:C[’' /-]?BORE|COUNTERBORE|깊은 ?자리파기|카운터보어)\.?", re.IGNORECASE
 )

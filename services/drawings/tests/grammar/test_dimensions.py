@@ -83,6 +83,7 @@ CHAMFERS = [
     ("C0.2~0.5", "chamfer at 45° max 0.5 min 0.2 explicit"),
     ("모따기 C1", "chamfer 1 at 45°"),
     ("2x C45", "2x chamfer 45 at 45°"),
+    ("1.0 x 45° CHAMFER", "chamfer 1 at 45° CHAMFER"),
 ]
 
 COUNTS = [
@@ -98,6 +99,8 @@ COUNTS = [
     ("⌀9 4개소", "4x diameter 9"),
     ("R5 (4 PLACES)", "4x radius 5"),
     ("2x ⌀5 2 PLACES", "2x diameter 5"),
+    ("50±0.05 (2x)", "2x linear 50 +0.05/-0.05 explicit"),
+    ("4x\n⌀9", "4x diameter 9"),
     ("4×⌀6.6 THRU", "4x diameter 6.6 through"),
     ("6-⌀9 EQ SP ON PCD 60", "6x diameter 9 on 60 EQ SP"),
     ("6×⌀9 (PCD 60)", "6x diameter 9 on 60"),
@@ -115,6 +118,7 @@ DEVIATIONS = [
     ("R1.00±0.10", "radius 1 +0.1/-0.1 explicit"),
     ("25 +0.021/0", "linear 25 +0.021/+0 explicit"),
     ("25 0/-0.1", "linear 25 +0/-0.1 explicit"),
+    ("25 -0/+0.1", "linear 25 +0.1/+0 explicit"),
     ("25+0.1-0.2", "linear 25 +0.1/-0.2 explicit"),
     ("25 +0.05 -0.02", "linear 25 +0.05/-0.02 explicit"),
     ("25 +0.05\n-0.02", "linear 25 +0.05/-0.02 explicit"),
@@ -191,6 +195,19 @@ HOLES = [
         "⌀6.6 THRU\nC'BORE ⌀11 DEEP 6.5",
         "diameter 6.6 through | counterbore diameter 11 deep 6.5",
     ),
+    (
+        "4-∅9 THRU, C'BORE ∅14 DP 8.6",
+        "4x diameter 9 through | counterbore diameter 14 deep 8.6",
+    ),
+    (
+        "⌀9 드릴, ⌀14 카운터보어 깊이 8.6",
+        "diameter 9 드릴 | counterbore diameter 14 deep 8.6",
+    ),
+    ("⌀3.3 깊이 10 / M4 탭 깊이 8", "diameter 3.3 deep 10 | thread 4 mm thread(M 4) deep 8 탭"),
+    (
+        "6X Ø.201 THRU\n1/4-20 UNC THRU",
+        "6x diameter 0.201 through | thread 0.25 in thread(UN 1/4 threads_per_inch=20 UNC) through",
+    ),
     ("⌀6 THRU\n⌵ ⌀12 × 90°", "diameter 6 through | countersink diameter 12 cone 90°"),
     ("⌀6.8 ↧20\nM8-6H ↧16", "diameter 6.8 deep 20 | thread 8 mm thread(M 8 6H) deep 16"),
 ]
@@ -252,8 +269,10 @@ THREADS = [
     ("PF 3/8", "thread 0.375 in thread(G 3/8 PF)"),
     ("PT1/4", "thread 0.25 in thread(PT 1/4 PT)"),
     ("Rc 1/2", "thread 0.5 in thread(Rc 1/2 Rc)"),
-    ("R1/2", "thread 0.5 in thread(R 1/2 R)"),
-    ("R 1 1/4", "thread 1.25 in thread(R 1 1/4 R)"),
+    ("G1/2 LH", "thread 0.5 in thread(G 1/2 G LH)"),
+    ("4-40 UNC-2B", "thread 4 thread(UN 4 threads_per_inch=40 UNC 2B numbered)"),
+    ("10-24 UNC", "thread 10 thread(UN 10 threads_per_inch=24 UNC numbered)"),
+    ("M12 P1.75", "thread 12 mm thread(M 12 pitch=1.75)"),
     ("W1/2", "thread 0.5 in thread(BSW 1/2 W)"),
 ]
 

@@ -38,6 +38,12 @@ def test_standard_and_classes_are_told_apart(text, standard, linear_class, geome
     assert found.geometrical_class == geometrical_class
 
 
+def test_two_classes_of_one_standard_are_no_statement():
+    found = read_general_tolerance("ISO 2768-m was ISO 2768-f")
+
+    assert (found.standard, found.linear_class) == ("ISO 2768", None)
+
+
 def test_printed_deviations_are_read():
     found = read_general_tolerance("LINEAR: +0.1/-0.2, ANGULAR: ±0.5°")
 

@@ -202,6 +202,14 @@ def test_general_tolerance_in_a_note_counts_too():
     assert (block.tolerance.linear_class, block.tolerance.geometrical_class) == ("m", "K")
 
 
+def test_two_different_general_tolerances_in_notes_are_none():
+    notes = ["ISO 2768-mK", "REV B: ISO 2768-fH"]
+    placed = [PlacedText(note, (0, 40 * y, 300, 40 * y + 10)) for y, note in enumerate(notes)]
+
+    assert read_title_block(placed).tolerance is None
+    assert read_title_block(placed[:1]).tolerance.linear_class == "m"
+
+
 def test_general_tolerance_in_parts_is_put_together():
     block = read_title_block(
         cells(["TOLERANCES:", None], ["LINEAR:", "±0.1"], ["ANGULAR:", "±0.5°"])
