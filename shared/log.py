@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Literal
 
 request_id_var: ContextVar[str] = ContextVar("request_id", default="-")
@@ -20,6 +21,15 @@ NOISY_LOGGERS = (
     "onnxruntime", "openvino", "paddle", "paddleocr", "paddlex", "ppocr", "python_multipart",
     "rapidocr", "RapidOCR", "torch", "transformers", "ultralytics", "urllib3", "uvicorn.access",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """How a process logs, and its children like it."""
+
+    level: str = "info"  # lowest level of our own loggers: debug, info, warning or error
+    style: LogFormat = "text"  # ``text`` for people, ``json`` for log collectors
+    quiet: bool = True  # hold the loggers of third-party libraries to warnings
 
 
 class JsonFormatter(logging.Formatter):

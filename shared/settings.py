@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.log import AccessLog
+from shared.log import AccessLog, LogOptions
 
 DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d{1,2})$")]
 
@@ -53,6 +53,11 @@ class ProcessSettings(BaseSettings):
     )
     log_format: Literal["text", "json"] = Field("text", description="Form of a log line.")
     quiet: bool = Field(True, description="Hold third-party libraries to warnings in the log.")
+
+    @property
+    def log_options(self) -> LogOptions:
+        """How this process and its children log."""
+        return LogOptions(self.log_level, self.log_format, self.quiet)
 
     @classmethod
     def prefix(cls) -> str:

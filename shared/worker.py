@@ -18,12 +18,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from shared.errors import FatalEngineError, GantryError
 from shared.faults import classify
-from shared.log import configure_logging
+from shared.log import LogOptions, configure_logging
 from shared.wire import Channel, ChannelClosed, record_name
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class WorkerSpec:
     name: str = "worker"  # for the log
     environ: Mapping[str, str] = field(default_factory=dict)  # set before the first import
     memory_limit_bytes: int | None = None  # limit of the address space
-    log_level: str = "info"
+    log: LogOptions = field(default_factory=LogOptions)
 
 
 _ERROR, _VALUE, _NEWS = range(3)
@@ -73,7 +73,7 @@ class Worker:
             "record_types": [record_name(each) for each in spec.record_types],
             "memory_limit_bytes": spec.memory_limit_bytes,
             "name": spec.name,
-            "log_level": spec.log_level,
+            "log": asdict(spec.log),
         }
         with theirs:
             self._process = subprocess.Popen(
@@ -213,7 +213,7 @@ def _main() -> None:
     arguments = json.loads(sys.stdin.buffer.readline())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    configure_logging(arguments["name"], level=arguments["log_level"])
+    configure_logging(arguments["name"], **arguments["log"])
     limit = arguments["memory_limit_bytes"]
     if limit is not None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

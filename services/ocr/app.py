@@ -124,6 +124,6 @@ def _lane(settings: OcrSettings, kind: str, device: str) -> Lane:
         options=asdict(options),
         record_types=RECORD_TYPES,
         name=f"ocr-{kind}",
-        log_level=settings.log_level,
+        log=settings.log_options,
     )
     return ProcessLane(spec, timeout_s=settings.engine_timeout_s)

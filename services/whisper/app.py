@@ -146,7 +146,7 @@ def recogniser_lane(settings: WhisperSettings, device: str) -> Lane:
             "CUDA_CACHE_MAXSIZE": str(2 * 2**30),
             "HF_HUB_OFFLINE": "1",
         },
-        log_level=settings.log_level,
+        log=settings.log_options,
     )
     return ProcessLane(spec, timeout_s=settings.engine_timeout_s)
 
@@ -158,6 +158,6 @@ def listener_lane(settings: WhisperSettings) -> Lane:
         record_types=RECORD_TYPES,
         name="whisper-listener",
         environ={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-        log_level=settings.log_level,
+        log=settings.log_options,
     )
     return ProcessLane(spec, timeout_s=settings.engine_timeout_s)

@@ -115,7 +115,7 @@ def _lane(settings: YoloSettings, device: str) -> Lane:
             record_types=RECORD_TYPES,
             name="yolo",
             environ=LIBRARY_ENVIRON,
-            log_level=settings.log_level,
+            log=settings.log_options,
         ),
         timeout_s=settings.engine_timeout_s,
     )

@@ -1,13 +1,17 @@
+import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import psutil
 import pytest
 
 from shared.errors import EngineError, InvalidInput, OutOfMemory
+from shared.log import LogOptions
 from shared.worker import Worker, WorkerDied, WorkerSpec
 
 
@@ -21,6 +25,10 @@ def create(options):
             raise RuntimeError("secret")
         if method == "exhaust":
             return len(bytearray(arguments[0]))
+        if method == "log":
+            logging.getLogger("ultralytics").info("library chatters")
+            logging.getLogger("ultralytics").warning("library is alarmed")
+            logging.getLogger("ours").info("our own news")
         if method == "hang":
             threading.Event().wait()
         if method == "end":
@@ -81,6 +89,22 @@ def test_error_after_news_is_raised(worker):
         worker.call("count", 2, True, on_news=news.append)
 
     assert news == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("quiet", "shown"),
+    [
+        (True, ["library is alarmed", "our own news"]),
+        (False, ["library chatters", "library is alarmed", "our own news"]),
+    ],
+)
+def test_child_logs_as_its_parent_was_told(capfd, quiet, shown):
+    worker = Worker(replace(SPEC, log=LogOptions(style="json", quiet=quiet)))
+    worker.call("log")
+    worker.close()
+
+    lines = [json.loads(line)["message"] for line in capfd.readouterr().err.splitlines()]
+    assert lines == shown
 
 
 def test_error_of_the_tree_keeps_its_class(worker):
