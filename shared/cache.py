@@ -1,4 +1,4 @@
-"""Results of earlier requests, in memory and on disk, and one run for identical work in flight.
+"""Results of earlier requests, in memory and beyond it, and one run for identical work in flight.
 
 Keys are digests (see ``digest``) of content, normalised options, the model and the tenant, so the
 same picture in another container or under another name is a hit, and nobody gets another tenant's
@@ -35,6 +35,7 @@ class Found(StrEnum):
 
     MEMORY = "hit-memory"
     DISK = "hit-disk"
+    REDIS = "hit-redis"
     MISS = "miss"
 
 
@@ -68,6 +69,8 @@ def _ordered(value: Any) -> Any:  # noqa: ANN401 - any msgpack value
 class SecondLevel(Protocol):
     """Where results lie beyond memory: a folder here, a Redis server elsewhere. Calls may block."""
 
+    found: Found  # what is said of a result that came from here
+
     def get(self, key: str) -> bytes | None:
         """The sealed bytes stored under ``key``; None when there are none."""
         ...
@@ -79,6 +82,8 @@ class SecondLevel(Protocol):
 
 class DiskLevel:
     """Sealed results as files, bounded by bytes and age, safe against a kill in mid-write."""
+
+    found = Found.DISK
 
     def __init__(self, folder: Path, limits: CacheLimits) -> None:
         """Use ``folder``, which is created readable by its owner only."""
@@ -209,13 +214,13 @@ class ResultCache:
         where = Found.MEMORY
         if sealed is None and self._second is not None:
             sealed = await asyncio.to_thread(self._second.get, key)
-            where = Found.DISK
+            where = self._second.found
         if sealed is None:
             return None
         packed = self._unseal(key, sealed)
         if packed is None:
             return None
-        if where is Found.DISK:
+        if where is not Found.MEMORY:
             self._to_memory(key, sealed)
         return msgpack.unpackb(packed, raw=False, strict_map_key=False), where
 

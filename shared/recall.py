@@ -13,7 +13,7 @@ from shared.context import request_context
 from shared.errors import DeadlineExceeded
 
 OFF = "off"
-_WORST_LAST = (OFF, Found.MEMORY.value, Found.DISK.value, Found.MISS.value)
+_WORST_LAST = (OFF, Found.MEMORY.value, Found.DISK.value, Found.REDIS.value, Found.MISS.value)
 
 
 class TwoStepCache:
