@@ -5,7 +5,7 @@ import os
 import random
 import wave
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,4 +111,48 @@ def text_picture(chance: random.Random) -> bytes:
         pen.line([at, (chance.randrange(width), chance.randrange(height))], "black", 2)
     sink = io.BytesIO()
     picture.save(sink, "png")
+    return sink.getvalue()
+
+
+def varied(service: str, number: int) -> Sample:
+    """The typical sample with other content for each number: no cache can know it.
+
+    Pictures get a few pixels of their own, speech some samples, a part another length.
+    """
+    sample = typical(service)
+    if sample.json is not None:
+        part = {
+            **PART,
+            "dimensions_mm": {"length": 50 + number % 200, "width": 15, "thickness": 12},
+        }
+        return replace(sample, json={"parts": [part]})
+    if service == "whisper":
+        head, body = sample.content[:44], bytearray(sample.content[44:])
+        body[: len(NOISE_FREE)] = number.to_bytes(len(NOISE_FREE), "little")
+        return replace(sample, content=head + bytes(body))
+    return replace(sample, content=_marked(sample.content, number, "png"))
+
+
+def recoded(sample: Sample) -> Sample:
+    """The same content in another file: other compression, or another header."""
+    if sample.content[:4] == b"RIFF":
+        extra = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+        size = (len(sample.content) - 8 + len(extra)).to_bytes(4, "little")
+        head, body = sample.content[8:36], sample.content[36:]
+        return replace(sample, content=b"RIFF" + size + head + extra + body)
+    return replace(sample, name="same.bmp", content=_marked(sample.content, None, "bmp"))
+
+
+NOISE_FREE = b"\0\0\0\0"
+"""So many bytes at the start of a recording tell variants apart; two samples are not heard."""
+
+
+def _marked(content: bytes, number: int | None, kind: str) -> bytes:
+    with Image.open(io.BytesIO(content)) as opened:
+        picture = opened.convert("RGB")
+    if number is not None:
+        for place in range(4):
+            picture.putpixel((place, 0), ((number >> (8 * place)) & 0xFF, 255, 255))
+    sink = io.BytesIO()
+    picture.save(sink, kind)
     return sink.getvalue()

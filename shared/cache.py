@@ -27,6 +27,7 @@ import msgpack
 log = logging.getLogger(__name__)
 
 _SIGNATURE_BYTES = hashlib.sha256().digest_size
+_UNFINISHED_AFTER_S = 600.0  # nobody writes one file for so long
 _TOUCH_AFTER_S = 3600.0  # a disk hit renews the file's age at most this often
 
 
@@ -89,6 +90,7 @@ class DiskLevel:
         """Use ``folder``, which is created readable by its owner only."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder, self._limits = folder, limits
+        self._remove_unfinished()
         self._size = sum(size for _, _, size in self._files())
 
     def get(self, key: str) -> bytes | None:
@@ -122,6 +124,12 @@ class DiskLevel:
         self._size += len(sealed)
         if self._size > self._limits.disk_bytes:
             self._shrink()
+
+    def _remove_unfinished(self) -> None:
+        """Remove what was left by processes that were killed while they wrote."""
+        for written, path, _ in self._files():
+            if path.suffix == ".part" and time.time() - written > _UNFINISHED_AFTER_S:
+                path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key

@@ -1,7 +1,9 @@
 import asyncio
+import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -105,6 +107,17 @@ async def test_disk_stays_within_its_bound(tmp_path):
         await cache.put(digest(number), "x" * 1000)
 
     assert sum(path.stat().st_size for path in tmp_path.glob("*/*")) <= 10_000
+
+
+async def test_files_of_killed_writers_are_removed_and_those_being_written_are_not(tmp_path):
+    (tmp_path / "ab").mkdir()
+    for name, age_s in (("old.part", 3600), ("new.part", 0)):
+        (tmp_path / "ab" / name).write_bytes(b"half")
+        os.utime(tmp_path / "ab" / name, (time.time() - age_s,) * 2)
+
+    cache_on(tmp_path)
+
+    assert [path.name for path in tmp_path.glob("*/*")] == ["new.part"]
 
 
 async def test_identical_work_in_flight_runs_once():
