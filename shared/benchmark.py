@@ -3,7 +3,7 @@
 Variants run interleaved, so that a busy machine slows all of them alike; the first rounds warm up
 and do not count; what is reported are medians, 95th percentiles and the ratio of each variant to
 the first with the range over rounds. Every report states machine, versions, device, weights, batch
-and input. ``python -m shared.benchmark report.json`` prints a stored report as Markdown.
+and input. ``python -m shared.benchmark --help`` measures servers, commands and services.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ class VariantResult:
 
     name: str
     times_ms: list[float]  # one a round
-    peak_memory_bytes: int  # of this process, while the variant ran
+    peak_memory_bytes: int  # of its process with children (this one's, by default), while it ran
     steps_ms: dict[str, float]  # median by step, if the work tells them
 
     @property
@@ -163,15 +163,28 @@ class PerformanceBenchmarker:
         self._subject, self._rounds = subject, rounds or Rounds()
         self._synchronise, self._clock = synchronise, clock
 
-    def compare(self, variants: Mapping[str, Work], *, notes: Sequence[str] = ()) -> Report:
-        """Measure every variant; the first is the baseline of the ratios."""
+    def compare(
+        self,
+        variants: Mapping[str, Work],
+        *,
+        notes: Sequence[str] = (),
+        processes: Mapping[str, psutil.Process] | None = None,
+    ) -> Report:
+        """Measure every variant; the first is the baseline of the ratios.
+
+        Args:
+            variants: the work of each, by name.
+            notes: what readers should know besides.
+            processes: whose memory is watched, with that of its children, where a variant's work
+                is not done in this process.
+        """
         times: dict[str, list[float]] = {name: [] for name in variants}
         steps: dict[str, list[Mapping[str, float]]] = {name: [] for name in variants}
         peaks = dict.fromkeys(variants, 0)
         gc.collect()
         for number in range(self._rounds.warm_up + self._rounds.measured):
             for name, work in variants.items():
-                with PeakMemory() as memory:
+                with PeakMemory((processes or {}).get(name)) as memory:
                     duration_ms, told = self._measure(work)
                 if number >= self._rounds.warm_up:
                     times[name].append(duration_ms)
@@ -193,12 +206,17 @@ class PerformanceBenchmarker:
 
 
 class PeakMemory(AbstractContextManager["PeakMemory"]):
-    """Highest resident memory of this process inside the block, sampled each 5 ms."""
+    """Highest resident memory of a process and its children inside the block."""
 
-    def __init__(self) -> None:
-        """Nothing is sampled yet."""
+    def __init__(self, process: psutil.Process | None = None) -> None:
+        """Nothing is sampled yet.
+
+        Args:
+            process: watched with its children, each 50 ms; by default this process alone, each
+                5 ms.
+        """
         self.peak_bytes = 0
-        self._process = psutil.Process()
+        self._process, self._is_other = process or psutil.Process(), process is not None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
@@ -214,9 +232,20 @@ class PeakMemory(AbstractContextManager["PeakMemory"]):
 
     def _sample(self) -> None:
         while True:
-            self.peak_bytes = max(self.peak_bytes, self._process.memory_info().rss)
-            if self._ended.wait(0.005):
+            self.peak_bytes = max(self.peak_bytes, self._resident_bytes())
+            if self._ended.wait(0.05 if self._is_other else 0.005):
                 return
+
+    def _resident_bytes(self) -> int:
+        watched = [self._process]
+        total = 0
+        with contextlib.suppress(psutil.Error):
+            if self._is_other:
+                watched += self._process.children(recursive=True)
+        for each in watched:
+            with contextlib.suppress(psutil.Error):
+                total += int(each.memory_info().rss)
+        return total
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -283,5 +312,6 @@ def _plot(report: Report, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    for argument in sys.argv[1:]:
-        sys.stdout.write(Report.load(Path(argument)).markdown())
+    from shared.benchmark_cli import main  # which imports this module
+
+    sys.exit(main(sys.argv[1:]))
