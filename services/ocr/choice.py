@@ -38,11 +38,13 @@ def best_candidate(candidates: Sequence[Candidate], languages: Iterable[str]) ->
         candidates: at least one.
         languages: languages of the request, ISO 639-1.
     """
+    known = frozenset(languages)
+    return max(candidates, key=lambda each: believability(each.reading, known))
+
+
+def believability(reading: Reading, languages: Iterable[str]) -> float:
+    """The confidence of a reading, less what its letters say against it; at most 1."""
     scripts = set().union(_ALWAYS, *(_SCRIPTS.get(code, set()) for code in languages))
-    return max(candidates, key=lambda each: _score(each.reading, scripts))
-
-
-def _score(reading: Reading, scripts: set[str]) -> float:
     letters = [each for each in reading.text if each.isalpha()]
     foreign = sum(_script(each) not in scripts for each in letters)
     penalty = FOREIGN_PENALTY * foreign / len(letters) if letters else 0.0

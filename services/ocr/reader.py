@@ -24,6 +24,7 @@ from services.ocr.languages import LanguageChoice
 from services.ocr.reading_order import Block, reading_order
 from services.ocr.readings import FloatArray, FoundText, ImageArray, Reading
 from services.ocr.tiles import Tile, join_tiles, make_tiles
+from services.ocr.turning import believed, is_upside_down, lines_to_try, turn
 from services.ocr.words import Word, split_words
 from shared.context import RequestContext, entered, request_context
 from shared.host import EngineHost
@@ -96,13 +97,13 @@ class PageReader:
             cleaned = await asyncio.to_thread(clean, page, options.cleaning)
         pixels = cleaned.pixels
         polygons = await self._find(pixels, options)
-        slots = asyncio.Semaphore(CROPS_IN_FLIGHT)
         with _booked_once():
-            candidates = await _together(
-                self._read_line(pixels, polygon, options, slots) for polygon in polygons
+            read = await self._read_lines(
+                pixels, [orientations(each) for each in polygons], options
             )
+            read = await self._turned(pixels, read, options)
         with request_context().measure("postprocess"):
-            kept = await asyncio.to_thread(_best, candidates, cleaned, options)
+            kept = await asyncio.to_thread(_kept, read, cleaned, options)
             return await asyncio.to_thread(_arrange, page, kept, options)
 
     async def _find(self, page: ImageArray, options: ReadOptions) -> list[FloatArray]:
@@ -129,23 +130,59 @@ class PageReader:
         corners = to_page(found.polygons, picture, part)
         return corners + np.array([tile.left, tile.top], np.float32)
 
+    async def _turned(
+        self, page: ImageArray, read: list[Candidate], options: ReadOptions
+    ) -> list[Candidate]:
+        """The readings, with those of lines that stand on their head."""
+        languages = options.choice.languages
+        tried = lines_to_try(read, languages)
+        turned = await self._read_turned(page, read, tried, options)
+        on_its_head = is_upside_down(read, turned, languages)
+        if on_its_head:
+            rest = [n for n in range(len(read)) if n not in turned]
+            turned |= await self._read_turned(page, read, rest, options)
+        return [
+            believed(each, turned[n], languages, on_its_head=on_its_head) if n in turned else each
+            for n, each in enumerate(read)
+        ]
+
+    async def _read_turned(
+        self, page: ImageArray, read: list[Candidate], lines: list[int], options: ReadOptions
+    ) -> dict[int, Candidate]:
+        ways = [[turn(read[n].polygon)] for n in lines]
+        return dict(zip(lines, await self._read_lines(page, ways, options), strict=True))
+
+    async def _read_lines(
+        self, page: ImageArray, lines: Sequence[Sequence[FloatArray]], options: ReadOptions
+    ) -> list[Candidate]:
+        """The best reading of each line.
+
+        Args:
+            page: (height, width, 3).
+            lines: for each line the ways in which its text may stand.
+            options: how.
+        """
+        slots = asyncio.Semaphore(CROPS_IN_FLIGHT)
+        candidates = await _together(self._read_line(page, ways, options, slots) for ways in lines)
+        return [best_candidate(each, options.choice.languages) for each in candidates]
+
     async def _read_line(
         self,
         page: ImageArray,
-        polygon: FloatArray,
+        ways: Sequence[FloatArray],
         options: ReadOptions,
         slots: asyncio.Semaphore,
     ) -> list[Candidate]:
         candidates = []
         async with slots:
-            for turned in orientations(polygon):
-                crop = await asyncio.to_thread(cut, page, turned)
+            for polygon in ways:
+                crop = await asyncio.to_thread(cut, page, polygon)
                 width_px = bucket_width_px(crop)
                 for name in options.choice.recognisers:
                     reading: Reading = await self._recogniser.run(
                         crop, key=(name, width_px), weight=float(width_px)
                     )
-                    candidates.append(Candidate(name, turned, reading))
+                    candidates.append(Candidate(name, polygon, reading))
         return candidates
 
 
@@ -160,13 +197,10 @@ async def _together(parts: Iterable[Coroutine[Any, Any, Part]]) -> list[Part]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _best(
-    candidates: Sequence[Sequence[Candidate]], cleaned: CleanPage, options: ReadOptions
-) -> list[Candidate]:
-    """The best candidate of each line that is sure enough, in pixels of the page that came."""
-    best = [best_candidate(each, options.choice.languages) for each in candidates]
+def _kept(read: Sequence[Candidate], cleaned: CleanPage, options: ReadOptions) -> list[Candidate]:
+    """The lines that are sure enough, in pixels of the page that came."""
     kept = [
-        each for each in best
+        each for each in read
         if each.reading.text.strip() and each.reading.confidence >= options.min_confidence
     ]  # fmt: skip
     places = cleaned.restore([each.polygon for each in kept])

@@ -61,6 +61,31 @@ async def test_lines_along_the_side_of_the_page_are_read(client, turn, angle_deg
     assert line["angle_deg"] == pytest.approx(angle_deg, abs=2)
 
 
+async def test_page_upside_down_is_read_from_its_own_top(client):
+    page = draw_page([((40, 30), "Inspection report 42"), ((40, 95), "Flatness 0.05 mm")])
+
+    answer = await read(client, page.transpose(Image.Transpose.ROTATE_180))
+
+    assert answer["text"] == "Inspection report 42\nFlatness 0.05 mm"
+    assert all(abs(line["angle_deg"]) == pytest.approx(180, abs=2) for line in answer["lines"])
+    first = answer["lines"][0]
+    assert first["box"]["y1"] > 90  # at the bottom of the page as it was sent
+    assert first["polygon"][0][0] > first["polygon"][1][0]  # and running to the left
+
+
+async def test_stamp_upside_down_on_an_upright_page_is_read(client):
+    lines = [((40, 20 + 40 * n), f"Row {n} of the inspection report") for n in range(4)]
+    page = draw_page(lines, size=(440, 260))
+    stamp = draw_page([((10, 8), "Approved")], size=(140, 40))
+    page.paste(stamp.transpose(Image.Transpose.ROTATE_180), (260, 200))
+
+    answer = await read(client, page)
+
+    angles = {line["text"]: line["angle_deg"] for line in answer["lines"]}
+    assert abs(angles.pop("Approved")) == pytest.approx(180, abs=2)
+    assert list(angles) == [text for _, text in lines]
+
+
 async def test_two_columns_are_read_one_after_the_other(client):
     left = ["The gateway takes a", "request and sends it", "to one of the services."]
     right = ["Each service answers", "with text, places and", "the time that it took."]

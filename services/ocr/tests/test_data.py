@@ -42,6 +42,17 @@ async def test_korean_is_read_by_the_demo_model_and_said_to_be(client, test_data
     assert "demo" in answer["warnings"][0]
 
 
+async def test_korean_upside_down_is_read(client, test_data):
+    truth = json.loads((test_data / "ocr" / "truth.json").read_text())["korean_headline.jpg"]
+    with Image.open(test_data / "ocr" / "korean_headline.jpg") as picture:
+        turned = as_png(picture.transpose(Image.Transpose.ROTATE_180))
+
+    (page,) = (await ask(client, turned, languages="ko,en")).json()["pages"]
+
+    assert character_error_rate(truth["lines"][0], page["text"]) <= 0.2, page["text"]
+    assert abs(page["lines"][0]["angle_deg"]) > 170
+
+
 async def test_english_stays_right_when_korean_is_asked_for_too(client, test_data):
     truth = json.loads((test_data / "ocr" / "truth.json").read_text())["en_who_poster.png"]
     content = (test_data / "ocr" / "en_who_poster.png").read_bytes()
