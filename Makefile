@@ -9,7 +9,7 @@ COMPOSE = docker compose --project-name gantry --project-directory . --profile $
 # ONNX Runtime reports to its maker unless it is told not to before its first import.
 export ORT_DISABLE_TELEMETRY ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help .venv run status test lint format docs lock models deps deps-train transcribe images compose clean
+.PHONY: help .venv run status test lint format docs lock models deps deps-train transcribe images compose chaos clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z.%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | expand -t 16
@@ -55,6 +55,9 @@ deps:  ## install the Debian packages that training, benchmarks and extras use (
 
 deps-train:  ## add to the environment what training the demo weights needs
 	@$(PYTHON) deploy/install.py --train
+
+chaos: .venv  ## kill gateway and service 200 times while jobs run, and count the jobs that suffer
+	@$(PY) -m tests.gateway.chaos $(ARGS)
 
 bench-%: .venv  ## run benchmarks/bench_*.py
 	@$(PY) -m benchmarks.bench_$(subst -,_,$*) $(ARGS)

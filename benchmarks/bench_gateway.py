@@ -3,14 +3,15 @@
 An nginx that answers at once is the service. Each proxy is pinned to one core, service and load
 (wrk) to another; the proxies take turns, round by round, and the median round counts. Ratios are
 what repeats; absolute rates depend on the machine and on what else it does, so the load average is
-written beside them. Needs nginx, wrk and taskset (``make deps``).
+written beside them, and the CPU time of a request, which depends on it least. Needs nginx, wrk and
+taskset (``make deps``). LiteLLM's proxy takes part if an environment of its own holds it
+(``python -m venv var/litellm-venv``, ``var/litellm-venv/bin/pip install 'litellm[proxy]'``).
 """
 
 import argparse
 import asyncio
 import json
 import os
-import platform
 import re
 import signal
 import socket
@@ -27,15 +28,26 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.gateway_report import machine, markdown, plot
+
+CHAT_PATH = "/v1/chat/completions"
+CHAT_REQUEST = '{"model":"m","messages":[{"role":"user","content":"hello"}]}'
+CHAT_ANSWER = (
+    '{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,'
+    '"finish_reason":"stop","message":{"role":"assistant","content":"hello"}}],'
+    '"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'
+)
+LITELLM = Path("var/litellm-venv/bin/litellm")
 ANSWER = '{"model":"m","task":"detect","results":[{"index":0,"detections":[]}],"warnings":[]}'
 OFFER = '"max_body_bytes":10000000,"default_deadline_ms":60000'
 INFO = (
     '{"ready":true,"service":"work","version":"1","paths":['
-    f'{{"path":"/v1/get","method":"GET",{OFFER}}},{{"path":"/v1/post","method":"POST",{OFFER}}}]}}'
+    f'{{"path":"/v1/get","method":"GET",{OFFER}}},{{"path":"/v1/post","method":"POST",{OFFER}}},'
+    f'{{"path":"{CHAT_PATH}","method":"POST",{OFFER}}}]}}'
 )
 PROXY_CORE, LOAD_CORE = "0", "1"
 Server = tuple[int, int]  # port and process id
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results/gateway"
 
 
 @dataclass(frozen=True)
@@ -45,13 +57,15 @@ class Scenario:
     name: str
     path: str
     connections: int
-    body_bytes: int = 0
+    body: str = ""  # as a string of Lua; empty sends a GET
+    has_litellm: bool = False  # it speaks nothing but its own paths
 
 
 SCENARIOS = (
     Scenario("small JSON, 1 connection", "/v1/get", 1),
     Scenario("small JSON, 64 connections", "/v1/get", 64),
-    Scenario("POST 100 KB, 16 connections", "/v1/post", 16, 100_000),
+    Scenario("POST 100 KB, 16 connections", "/v1/post", 16, 'string.rep("x", 100000)'),
+    Scenario("chat completion, 16 connections", CHAT_PATH, 16, f"[[{CHAT_REQUEST}]]", True),
 )
 
 
@@ -107,6 +121,7 @@ def nginx_config(folder: Path, port: int, upstream: int | None) -> str:
             default_type application/json;
             location = /readyz {{ return 200 '{INFO}'; }}
             location = /info {{ return 200 '{INFO}'; }}
+            location = {CHAT_PATH} {{ return 200 '{CHAT_ANSWER}'; }}
             location / {{ return 200 '{ANSWER}'; }}"""
     else:
         place = """
@@ -158,6 +173,25 @@ def plain_fastapi(upstream: int) -> Iterator[Server]:
         yield port, pid
 
 
+@contextmanager
+def litellm(folder: Path, upstream: int) -> Iterator[Server]:
+    """LiteLLM's proxy before the service, with one worker and nothing but routing."""
+    port, config = free_port(), folder / "litellm.yaml"
+    model = {"model": "openai/m", "api_key": "x", "api_base": f"http://127.0.0.1:{upstream}/v1"}
+    settings = {"model_list": [{"model_name": "m", "litellm_params": model}]}
+    config.write_text(json.dumps(settings))  # JSON is YAML
+    command = [str(LITELLM.absolute()), "--config", str(config), "--host", "127.0.0.1",
+               "--port", str(port)]  # fmt: skip
+    environ = {
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # on the loopback
+    }
+    with running(command, PROXY_CORE, **environ) as pid:
+        wait_for(port, "/health/liveliness")
+        yield port, pid
+
+
 def cpu_ticks(pid: int) -> int:
     """CPU time of a process and its children so far, in clock ticks."""
     total = 0
@@ -188,8 +222,9 @@ def measure(scenario: Scenario, server: Server, seconds: int, folder: Path) -> S
     port, pid = server
     script = folder / "post.lua"
     script.write_text(
-        f'wrk.method="POST" wrk.body=string.rep("x", {scenario.body_bytes})\n'
-        if scenario.body_bytes
+        f'wrk.method="POST" wrk.body={scenario.body}\n'
+        'wrk.headers["Content-Type"]="application/json"\n'
+        if scenario.body
         else ""
     )
     before = cpu_ticks(pid)
@@ -203,8 +238,8 @@ def measure(scenario: Scenario, server: Server, seconds: int, folder: Path) -> S
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", shown)
     return Sample(
         requests_per_s=float(re.search(r"Requests/sec:\s+([\d.]+)", shown).group(1)),
-        p50_ms=milliseconds(re.search(r"50%\s+(\S+)", shown).group(1)),
-        p99_ms=milliseconds(re.search(r"99%\s+(\S+)", shown).group(1)),
+        p50_ms=milliseconds(re.search(r"^ +50%\s+(\S+)", shown, re.MULTILINE).group(1)),
+        p99_ms=milliseconds(re.search(r"^ +99%\s+(\S+)", shown, re.MULTILINE).group(1)),
         cpu_us_per_request=ticks / os.sysconf("SC_CLK_TCK") * 1e6 / max(1, count),
         rss_mb=rss_mb(pid),
         failures=int(bad.group(1)) if bad else 0,
@@ -215,7 +250,14 @@ def compare(
     scenario: Scenario, proxies: Mapping[str, Server], rounds: int, seconds: int, folder: Path
 ) -> dict[str, Any]:
     """All proxies in turn, round by round; the median of each."""
+    proxies = {
+        name: server
+        for name, server in proxies.items()
+        if name != "litellm" or scenario.has_litellm
+    }
     samples: dict[str, list[Sample]] = {name: [] for name in proxies}
+    for server in proxies.values():
+        measure(scenario, server, 1, folder)  # warms up and does not count
     for _ in range(rounds):
         for name, server in proxies.items():
             samples[name].append(measure(scenario, server, seconds, folder))
@@ -227,17 +269,29 @@ def compare(
         for name, taken in samples.items()
     }
     rate = {name: each["requests_per_s"] for name, each in middle.items()}
+    cpu_us = {name: each["cpu_us_per_request"] for name, each in middle.items()}
     return {
         "scenario": scenario.name,
         "median": middle,
-        "gateway_to_fastapi_httpx": round(rate["gateway"] / rate["fastapi+httpx"], 2),
-        "gateway_to_nginx": round(rate["gateway"] / rate["nginx"], 3),
-        "cpu_of_fastapi_httpx_to_gateway": round(
-            middle["fastapi+httpx"]["cpu_us_per_request"] / middle["gateway"]["cpu_us_per_request"],
-            2,
-        ),
-        "added_p50_ms": round(middle["gateway"]["p50_ms"] - middle["direct"]["p50_ms"], 3),
-    }
+        "rate_range": {
+            name: [min(each.requests_per_s for each in taken),
+                   max(each.requests_per_s for each in taken)]
+            for name, taken in samples.items()
+        },
+        "gateway_to": {
+            name: round(rate["gateway"] / rate[name], 3)
+            for name in rate
+            if name != "gateway" and rate[name]
+        },
+        "cpu_to_gateway": {
+            name: round(cpu_us[name] / cpu_us["gateway"], 3) for name in rate if name != "gateway"
+        },
+        "added_p50_ms": {
+            name: round(middle[name]["p50_ms"] - middle["direct"]["p50_ms"], 3)
+            for name in rate
+            if name != "direct"
+        },
+    }  # fmt: skip
 
 
 async def frame_gaps_ms(port: int, streams: int) -> list[float]:
@@ -279,11 +333,11 @@ def event_streams(folder: Path, streams: int) -> dict[str, Any]:
 def main() -> None:
     """Measure, print and store."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--streams", type=int, default=64)
     arguments = parser.parse_args()
-    load_before = os.getloadavg()
+    load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         service, service_pid = stack.enter_context(nginx(folder, LOAD_CORE))
@@ -293,6 +347,8 @@ def main() -> None:
             "fastapi+httpx": stack.enter_context(plain_fastapi(service)),
             "gateway": stack.enter_context(gateway(folder, WORK=service)),
         }
+        if LITELLM.exists():
+            proxies["litellm"] = stack.enter_context(litellm(folder, service))
         found = [
             compare(scenario, proxies, arguments.rounds, arguments.seconds, folder)
             for scenario in SCENARIOS
@@ -300,17 +356,19 @@ def main() -> None:
         found.append(event_streams(folder, arguments.streams))
     report = {
         "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}",
-        "load_average_before": [round(each, 1) for each in load_before],
+        "machine": machine(),
+        "load_average_before": round(load_before, 1),
+        "load_average_after": round(os.getloadavg()[0], 1),
         "rounds": arguments.rounds,
         "seconds": arguments.seconds,
         "results": found,
     }
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(report, indent=2)
-    (RESULTS / "gateway.json").write_text(text + "\n")
-    print(text)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "gateway.json").write_text(json.dumps(report, indent=2) + "\n")
+    page = markdown(report)
+    (RESULTS / "gateway.md").write_text(page)
+    plot(report, RESULTS / "gateway.png")
+    sys.stdout.write(page)
 
 
 if __name__ == "__main__":
