@@ -91,13 +91,6 @@ class Scanner:
             return None
         return Number(self.printed(found), self._value(found[0]))
 
-    def peek_number(self) -> Number | None:
-        """As ``number``, without moving on."""
-        start = self.at
-        found = self.number()
-        self.at = start
-        return found
-
     def _value(self, digits: str) -> float:
         if _GROUPED.fullmatch(digits):
             return self._grouped_value(digits)

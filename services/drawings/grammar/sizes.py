@@ -5,7 +5,7 @@ from dataclasses import replace
 from re import Pattern
 
 from services.drawings.grammar.angles import take_angle
-from services.drawings.grammar.readings import Dimension, HoleStep, Kind, Number
+from services.drawings.grammar.readings import Dimension, HoleStep, Kind, LengthUnit, Number
 from services.drawings.grammar.scanner import NotRead, Scanner
 from services.drawings.grammar.threads import inches, take_thread
 from services.drawings.grammar.words import (
@@ -42,7 +42,7 @@ _TIMES_ANGLE = re.compile(r"[xX×](?= ?[0-9.]{1,12} ?(?:°|DEG))")
 _TIMES = re.compile(r"[xX×]")
 _INCH_FRACTION = re.compile(r"((?:[1-9][0-9]?[ -])?[1-9][0-9]?/[1-9][0-9]?) ?\"")
 _ANGLE_SIGN = re.compile(r"∠(?= ?[0-9])")
-_PI_SIGNS = re.compile(r"⌀")
+_DIAMETER_SIGN = re.compile(r"⌀")
 
 
 def take_size(scanner: Scanner) -> Dimension:
@@ -105,31 +105,32 @@ def take_nominal(scanner: Scanner) -> tuple[Number, bool]:
 
 
 def _take_ratio(scanner: Scanner) -> Dimension | None:
-    for pattern, kind in ((_TAPER, "taper"), (_SLOPE, "slope")):
-        if scanner.take(pattern):
-            found = scanner.take(_RATIO)
-            denominator = float(found[1].replace(",", ".")) if found else 0.0
-            if found is None or not denominator:
-                raise NotRead(f"a {kind} without a ratio such as 1:5")
-            nominal = Number(scanner.printed(found), 1 / denominator)
-            return Dimension("", "taper" if kind == "taper" else "slope", nominal, "ratio")
-    return None
+    kind: Kind | None = (
+        "taper" if scanner.take(_TAPER) else "slope" if scanner.take(_SLOPE) else None
+    )
+    if kind is None:
+        return None
+    found = scanner.take(_RATIO)
+    denominator = float(found[1].replace(",", ".")) if found else 0.0
+    if found is None or not denominator:
+        raise NotRead(f"a {kind} without a ratio such as 1:5")
+    return Dimension("", kind, Number(scanner.printed(found), 1 / denominator), "ratio")
 
 
 def _take_thread(scanner: Scanner) -> Dimension | None:
     thread = take_thread(scanner)
     if thread is None:
         return None
-    unit = None if thread.is_numbered else "mm" if thread.system in ("M", "Tr") else "in"
-    return Dimension(
-        "", "thread", thread.size, "mm" if unit == "mm" else "in" if unit else None, thread=thread
-    )
+    unit: LengthUnit | None = "mm" if thread.system in ("M", "Tr") else "in"
+    if thread.is_numbered:
+        unit = None
+    return Dimension("", "thread", thread.size, unit, thread=thread)
 
 
 def _take_pitch_circle(scanner: Scanner) -> Dimension | None:
     if scanner.take(PITCH_CIRCLE) is None:
         return None
-    scanner.take(_PI_SIGNS)
+    scanner.take(_DIAMETER_SIGN)
     number, is_reference = take_nominal(scanner)
     return Dimension("", "pitch_circle", number, is_reference=is_reference)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from services.drawings.grammar.angles import take_angular_amount
 from services.drawings.grammar.deviations import plain_amount, take_deviations, take_fit
-from services.drawings.grammar.readings import Depth, Dimension, Kind
+from services.drawings.grammar.readings import Depth, Dimension, Kind, LengthUnit
 from services.drawings.grammar.scanner import NotRead, Scanner
 from services.drawings.grammar.sizes import take_step, take_times_angle
 from services.drawings.grammar.words import (
@@ -52,6 +52,11 @@ _NOTES_OF_KIND: dict[Kind, re.Pattern[str]] = {
 _FITTED: tuple[Kind, ...] = (
     "linear", "diameter", "spherical_diameter", "square", "thickness", "pitch_circle",
 )  # fmt: skip
+_WITHOUT_DEVIATIONS: tuple[Kind, ...] = ("thread", "taper", "slope")
+_DEEP: tuple[Kind, ...] = (
+    "diameter", "linear", "radius", "spherical_diameter", "spherical_radius", "square", "thread",
+)  # fmt: skip
+_ON_CIRCLES: tuple[Kind, ...] = ("diameter", "thread")
 # Behind a bare number or on a line of their own, other letters begin a callout, a sheet size or a
 # zone: 4 M8, 2 R6, 3 A4.
 _FITS_OF_BARE_NUMBER = "DEFGHJKNPdefghjkmnprs"
@@ -74,11 +79,14 @@ def _fit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
 
 def _deviations(scanner: Scanner, dimension: Dimension) -> Dimension | None:
     is_angle = dimension.kind == "angle"
+    is_behind_degrees = scanner.text[: scanner.at].rstrip().endswith("°") and not is_angle
     found = take_deviations(scanner, take_angular_amount if is_angle else plain_amount)
     if found is None:
         return None
     if dimension.upper is not None or dimension.nominal is None:
         raise NotRead("two tolerances")
+    if dimension.kind in _WITHOUT_DEVIATIONS or is_behind_degrees:
+        raise NotRead(f"deviations behind a {dimension.kind} that may belong to its angle or pitch")
     return replace(dimension, upper=found.upper, lower=found.lower)
 
 
@@ -90,7 +98,8 @@ def _limits(scanner: Scanner, dimension: Dimension) -> Dimension | None:
     if sign is not None:
         scanner.take(sign)
     first, second = dimension.nominal, scanner.number()
-    if first is None or second is None or dimension.upper or dimension.fit:
+    is_toleranced = dimension.upper is not None or dimension.fit is not None
+    if first is None or second is None or is_toleranced or dimension.kind in _WITHOUT_DEVIATIONS:
         raise NotRead("two numbers that are no limits of one size")
     lower, upper = sorted((first, second), key=lambda each: each.value)
     if is_range:
@@ -110,25 +119,25 @@ def _one_limit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
     is_maximum = scanner.take(MAXIMUM) is not None
     if not is_maximum and not scanner.take(MINIMUM):
         return None
-    if dimension.nominal is None or dimension.upper or dimension.fit or dimension.depth:
+    is_toleranced = dimension.upper is not None or dimension.fit is not None
+    if dimension.nominal is None or is_toleranced or dimension.depth is not None:
         raise NotRead("MAX or MIN beside another tolerance")
-    name = "upper_limit" if is_maximum else "lower_limit"
-    if name == "upper_limit":
+    if dimension.kind in _WITHOUT_DEVIATIONS:
+        raise NotRead(f"MAX or MIN behind a {dimension.kind}")
+    if is_maximum:
         return replace(dimension, nominal=None, upper_limit=dimension.nominal)
     return replace(dimension, nominal=None, lower_limit=dimension.nominal)
 
 
 def _unit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
-    if scanner.take(_MILLIMETRE):
-        unit: str = "mm"
-    elif scanner.take(_INCH):
-        unit = "in"
-    else:
+    is_millimetre = scanner.take(_MILLIMETRE) is not None
+    if not is_millimetre and scanner.take(_INCH) is None:
         return None
+    unit: LengthUnit = "mm" if is_millimetre else "in"
     is_second = dimension.unit is not None and dimension.upper is None
     if is_second or dimension.unit not in (None, unit) or dimension.kind in ("taper", "slope"):
         raise NotRead("two units")
-    return replace(dimension, unit="mm" if unit == "mm" else "in")
+    return replace(dimension, unit=unit)
 
 
 def _times_angle(scanner: Scanner, dimension: Dimension) -> Dimension | None:
@@ -152,7 +161,12 @@ def _depth(scanner: Scanner, dimension: Dimension) -> Dimension | None:
             return None
     if value is None or not value.value or dimension.depth is not None:
         raise NotRead("a depth without its number, or two depths")
+    if dimension.kind not in _DEEP:
+        raise NotRead(f"a depth behind a {dimension.kind}")
+    is_on_next_line = scanner.next_is("\n")
     found = take_deviations(scanner, plain_amount)
+    if found is not None and is_on_next_line:
+        raise NotRead("deviations below a size and its depth: they may belong to either")
     if scanner.peek(MAXIMUM) or scanner.peek(MINIMUM):
         raise NotRead("a depth with one limit")
     depth = Depth(value, found.upper, found.lower) if found else Depth(value)
@@ -160,7 +174,11 @@ def _depth(scanner: Scanner, dimension: Dimension) -> Dimension | None:
 
 
 def _through(scanner: Scanner, dimension: Dimension) -> Dimension | None:
-    return replace(dimension, is_through=True) if scanner.take(THROUGH) else None
+    if scanner.take(THROUGH) is None:
+        return None
+    if dimension.kind not in _DEEP:
+        raise NotRead(f"a through hole behind a {dimension.kind}")
+    return replace(dimension, is_through=True)
 
 
 def _pitch_circle(scanner: Scanner, dimension: Dimension) -> Dimension | None:
@@ -175,8 +193,8 @@ def _pitch_circle(scanner: Scanner, dimension: Dimension) -> Dimension | None:
         number = scanner.number() if scanner.take(_ON_CIRCLE) else None
         if number is None or scanner.take(PITCH_CIRCLE) is None:
             return None
-    if dimension.pitch_circle is not None or not number.value:
-        raise NotRead("a pitch circle of zero, or two of them")
+    if dimension.pitch_circle is not None or not number.value or dimension.kind not in _ON_CIRCLES:
+        raise NotRead("a pitch circle of zero, a second one, or one of no holes")
     return replace(dimension, pitch_circle=number)
 
 

@@ -41,9 +41,9 @@ NOTE_OF_HOLE = word_pattern(
 )  # fmt: skip
 NOTE_OF_CHAMFER = word_pattern("CHAMFER", "CHAMF", "CHAM", "모따기", "FASE")
 COUNTERBORE = re.compile(
-    r"⌴|(?:C[’' /-]?BORE|COUNTERBORE|깊은 ?자리파기|카운터보어)\.?", re.IGNORECASE
+    r"⌴|(?:C[' /-]?BORE|COUNTERBORE|깊은 ?자리파기|카운터보어)\.?", re.IGNORECASE
 )
 COUNTERSINK = re.compile(
-    r"⌵|(?:CSK|C[’' /-]?SINK|COUNTERSINK|접시 ?자리파기|카운터싱크)\.?", re.IGNORECASE
+    r"⌵|(?:CSK|C[' /-]?SINK|COUNTERSINK|접시 ?자리파기|카운터싱크)\.?", re.IGNORECASE
 )
 SPOTFACE = re.compile(rf"(?:SF|S\.F\.|SPOT ?FACE|자리파기){_END}\.?", re.IGNORECASE)
