@@ -6,6 +6,7 @@ placed lines of a title block, ``resolve`` adds the limits that follow from ISO 
 """
 
 from services.drawings.grammar.frames import read_frame
+from services.drawings.grammar.general_tolerance import read_general_tolerance
 from services.drawings.grammar.limits import resolve
 from services.drawings.grammar.reader import read
 from services.drawings.grammar.readings import (
@@ -44,6 +45,7 @@ __all__ = [
     "Unread",
     "read",
     "read_frame",
+    "read_general_tolerance",
     "read_title_block",
     "resolve",
 ]
