@@ -44,7 +44,8 @@ _RUN_OUT = {"circular run-out", "total run-out"}
 _MAY_LACK_DATUM = {*_FORM, *_PROFILE, "position"}
 _ONLY_WIDTH = {"flatness", "circularity", "cylindricity", *_PROFILE, *_RUN_OUT}
 # Strokes that stand for a sign only where a compartment says that one is due.
-_IN_COMPARTMENT = {**dict.fromkeys("-—―─⎯", "⏤"), "//": "∥", "┴": "⟂"}
+_IN_COMPARTMENT = {"//": "∥", "┴": "⟂"}
+_DASHES = "-—―─⎯−–‐‑"
 _OTHER_TERMS = {
     "roundness": "circularity",
     "coaxiality": "concentricity",
@@ -73,7 +74,7 @@ def read_frame(cells: Sequence[str]) -> FeatureControlFrame | Unread:
 
     A circle drawn around M, L or P is often lost in the text of a PDF; in a compartment, these
     letters behind a value or a datum (``"0.3CZ M"``, ``"A M"``) can be nothing else and are read
-    as Ⓜ, Ⓛ, Ⓟ. A dash is taken for straightness and ``//`` for parallelism here only.
+    as Ⓜ, Ⓛ, Ⓟ. A dash is taken for straightness here only.
 
     Args:
         cells: text of each compartment, left to right. The first holds the sign of the
@@ -85,8 +86,9 @@ def read_frame(cells: Sequence[str]) -> FeatureControlFrame | Unread:
     text = "|".join(cells)
     if len(text) > MAX_CHARACTERS:
         return Unread(text, f"longer than {MAX_CHARACTERS} characters: no frame")
+    is_dash = bool(cells) and cells[0].strip() in [*_DASHES]
     try:
-        return replace(_read_row(cells, None), text=text)
+        return replace(_read_row(["⏤", *cells[1:]] if is_dash else cells, None), text=text)
     except NotRead as error:
         return Unread(text, str(error))
 

@@ -7,7 +7,7 @@ from services.drawings.grammar.readings import Dimension, Number
 from services.drawings.grammar.scanner import NotRead
 
 _STEEL_NAMES = {10, 15, 22, 25, 30, 35, 40, 45, 50, 55, 60}  # C10 to C60 of EN 10083 and others
-_COPPER_NAMES_FROM = 100  # C1100, C3604 of JIS H 3100 and CDA; no chamfer is as large
+_NAMES_FROM = 50  # C1100, C3604 of JIS H 3100 and the like; hardly a chamfer is as large
 _BAR_NAMES = {235, 295, 300}  # SR235 of KS D 3504
 _MATERIAL_NUMBER = re.compile(r"[1-9][.,][0-9]{4}")  # 1.4301 of EN 10027-2
 
@@ -62,7 +62,7 @@ def _check_kind(dimension: Dimension) -> None:
     if dimension.kind == "linear" and _MATERIAL_NUMBER.fullmatch(nominal.text):
         raise NotRead(f"{nominal.text}: a size or the number of a material")
     is_chamfer_sign = dimension.kind == "chamfer" and not _printed(dimension.chamfer_angle)
-    is_name = nominal.value in _STEEL_NAMES or nominal.value >= _COPPER_NAMES_FROM
+    is_name = nominal.value in _STEEL_NAMES or nominal.value >= _NAMES_FROM
     if is_chamfer_sign and is_name and not nominal.decimals:
         raise NotRead(f"C{nominal.text}: a chamfer or the name of a steel or copper alloy")
     if dimension.kind == "spherical_radius" and nominal.value in _BAR_NAMES:

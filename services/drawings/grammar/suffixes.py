@@ -60,8 +60,8 @@ _ON_CIRCLES: tuple[Kind, ...] = ("diameter", "thread")
 # Behind a bare number or on a line of their own, other letters begin a callout, a sheet size or a
 # zone: 4 M8, 2 R6, 3 A4.
 _FITS_OF_BARE_NUMBER = "DEFGHJKNPdefghjkmnprs"
-_CLOSE_SHARE = 0.1
-_CLOSE_SIZE = 0.5
+_CLOSE_SHARE = 0.1  # limits lie no farther apart than this share of the size
+_CLOSE_SIZE = 0.2  # in the unit of the sheet
 
 
 def _fit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
@@ -92,7 +92,8 @@ def _deviations(scanner: Scanner, dimension: Dimension) -> Dimension | None:
 
 def _limits(scanner: Scanner, dimension: Dimension) -> Dimension | None:
     is_range = scanner.take(_RANGE) is not None
-    if not is_range and not scanner.take(_SLASH) and not scanner.take(_LINE):
+    is_slash = not is_range and scanner.take(_SLASH) is not None
+    if not is_range and not is_slash and not scanner.take(_LINE):
         return None
     sign = _SAME_SIGN.get(dimension.kind)
     if sign is not None:
@@ -102,8 +103,11 @@ def _limits(scanner: Scanner, dimension: Dimension) -> Dimension | None:
     if first is None or second is None or is_toleranced or dimension.kind in _WITHOUT_DEVIATIONS:
         raise NotRead("two numbers that are no limits of one size")
     lower, upper = sorted((first, second), key=lambda each: each.value)
+    has_sign = dimension.kind != "linear"
     if is_range:
-        is_sure = bool(first.decimals or second.decimals or dimension.kind != "linear")
+        is_sure = bool(first.decimals or second.decimals or has_sign)
+    elif is_slash and not has_sign:
+        is_sure = False  # 0.5 / 0.6 may part two values of any kind
     else:
         is_sure = first.decimals == second.decimals > 0 and _is_close(lower.value, upper.value)
     if not is_sure or lower.value == upper.value:
@@ -117,8 +121,11 @@ def _is_close(lower: float, upper: float) -> bool:
 
 def _one_limit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
     is_maximum = scanner.take(MAXIMUM) is not None
-    if not is_maximum and not scanner.take(MINIMUM):
+    minimum = None if is_maximum else scanner.take(MINIMUM)
+    if not is_maximum and minimum is None:
         return None
+    if minimum is not None and minimum[0].islower() and dimension.kind == "linear":
+        raise NotRead("min behind a bare number: a limit or minutes")
     is_toleranced = dimension.upper is not None or dimension.fit is not None
     if dimension.nominal is None or is_toleranced or dimension.depth is not None:
         raise NotRead("MAX or MIN beside another tolerance")
@@ -131,8 +138,12 @@ def _one_limit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
 
 def _unit(scanner: Scanner, dimension: Dimension) -> Dimension | None:
     is_millimetre = scanner.take(_MILLIMETRE) is not None
-    if not is_millimetre and scanner.take(_INCH) is None:
+    inch = None if is_millimetre else scanner.take(_INCH)
+    if not is_millimetre and inch is None:
         return None
+    is_bare = dimension.nominal is not None and not dimension.nominal.decimals
+    if inch is not None and inch[0] == "in" and is_bare and dimension.kind == "linear":
+        raise NotRead("in behind a bare whole number: inches or the word")
     unit: LengthUnit = "mm" if is_millimetre else "in"
     is_second = dimension.unit is not None and dimension.upper is None
     if is_second or dimension.unit not in (None, unit) or dimension.kind in ("taper", "slope"):
