@@ -4,6 +4,7 @@ Unicode's own compatibility forms (NFKC) are of no use here: they turn Ⓜ into 
 datum letter. So every character that is replaced stands in a table below; all others stay.
 """
 
+import re
 from dataclasses import dataclass
 
 from shared.gdt_signs import CHARACTERISTICS, DIAMETER
@@ -53,6 +54,8 @@ _SEQUENCES: dict[str, str] = {
     "+-": "±",
     "\r\n": "\n",
 }
+# Recognisers of Chinese read ± as one of these; between a size and a number it is nothing else.
+_MISREAD_PLUS_MINUS = re.compile(r"(?<=[0-9°)])( ?)[士土](?= ?[0-9.])")
 _LONGEST_SEQUENCE = max(map(len, _SEQUENCES))
 
 
@@ -78,11 +81,12 @@ class Spelling:
 
 def spell(source: str) -> Spelling:
     """Bring a text into one spelling; its length is at most three times that of the source."""
+    read = _MISREAD_PLUS_MINUS.sub(r"\1±", source)  # as long as the source
     characters: list[str] = []
     origin: list[int] = []
     at = 0
-    while at < len(source):
-        length, replacement = _replacement(source, at)
+    while at < len(read):
+        length, replacement = _replacement(read, at)
         characters.append(replacement)
         origin.extend([at] * len(replacement))
         at += length

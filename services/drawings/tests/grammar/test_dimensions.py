@@ -112,6 +112,8 @@ DEVIATIONS = [
     ("25±0.1", "linear 25 +0.1/-0.1 explicit"),
     ("25 ± 0,1", "linear 25 +0.1/-0.1 explicit"),
     ("25+/-0.1", "linear 25 +0.1/-0.1 explicit"),
+    ("25士0.1", "linear 25 +0.1/-0.1 explicit"),
+    ("⌀10 土0.05", "diameter 10 +0.05/-0.05 explicit"),
     ("25%%p0.1", "linear 25 +0.1/-0.1 explicit"),
     ("⌀21,5±0,1", "diameter 21.5 +0.1/-0.1 explicit"),
     ("⌀70.50±0.05", "diameter 70.5 +0.05/-0.05 explicit"),
