@@ -4,11 +4,12 @@ A service describes itself with ``ServiceSpec``; this module adds lifespan, ``/l
 ``/metrics``, ``/info``, error handlers, request ids, limits, deadlines and headers, once for all.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -19,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from shared import operating
 from shared.context import RequestContext
+from shared.direct import DirectPaths, DirectProtocol, DirectRoute
 from shared.errors import (
     FieldFault,
     GantryError,
@@ -66,12 +68,15 @@ class ServiceSpec:
     state: Mapping[str, Any] = field(default_factory=dict)  # what routes find in app.state
     # By path, ASGI middleware that answers what it can and hands the rest on to the framework.
     shortcuts: Mapping[str, Callable[[AsgiApp], AsgiApp]] = field(default_factory=dict)
+    # By path, routes that are answered before the application is asked (see ``shared.direct``).
+    direct: Mapping[str, DirectRoute] = field(default_factory=dict)
 
 
 class ServiceApp(FastAPI):
     """A FastAPI application inside a ``RequestLayer``, which sees each request first."""
 
-    layer: AsgiApp
+    layer: RequestLayer
+    direct: DirectPaths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI event stream."""
@@ -107,6 +112,7 @@ def create_app(spec: ServiceSpec) -> FastAPI:
         app.add_exception_handler(kind, _answer_error)
     app.state.live = {}  # contexts of the requests being answered, by request id
     app.layer = _layer_around(app, spec, app.state.live)
+    app.direct = DirectPaths(spec.direct, app.layer)
     return app
 
 
@@ -180,6 +186,12 @@ def invalid_input(faults: Sequence[Any], skip: Sequence[str] = ("body", "query")
     return InvalidInput(shown, faults=listed)
 
 
+def http_protocol(app: AsgiApp) -> type[asyncio.Protocol] | Literal["auto"]:
+    """What uvicorn speaks HTTP with: its own protocol, unless the application has direct routes."""
+    has_direct = isinstance(app, ServiceApp) and len(app.direct) > 0
+    return DirectProtocol if has_direct else "auto"
+
+
 def serve(app: AsgiApp, settings: ServiceSettings, *, name: str) -> None:
     """Run an application until it is told to stop; ``python -m services.<name>`` calls this.
 
@@ -202,4 +214,5 @@ def serve(app: AsgiApp, settings: ServiceSettings, *, name: str) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=30,
+        http=http_protocol(app),
     )

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Coroutine, Hashable, Sequence
 from typing import Any
 
-from shared.batching import BatchLimits, DynamicBatcher, Item, ItemTrace, Priority
+from shared.batching import BatchLimits, DynamicBatcher, Item, ItemTrace, Outcome, Priority, Waiting
 from shared.context import RequestContext, request_context
 from shared.engine import EngineInfo
 from shared.errors import GantryError, ModelMissing, NotReady
@@ -257,6 +257,22 @@ class EngineHost:
             return await self._batcher.submit(item)
         finally:
             self._note(context, [trace])
+
+    def enqueue(self, item: Item, outcome: Outcome) -> Waiting:
+        """Take an item without waiting for its outcome, for routes that are no coroutines.
+
+        Returns:
+            What ``withdraw`` takes when nobody waits for the outcome any more.
+
+        Raises:
+            Unavailable: not ready, or the queue is full.
+        """
+        self._last_work = asyncio.get_running_loop().time()
+        return self._batcher.enqueue(item, outcome)
+
+    def withdraw(self, waiting: Waiting) -> None:
+        """Its caller has left: an item that still waits is never started."""
+        self._batcher.withdraw(waiting)
 
     async def run_all(
         self,

@@ -22,16 +22,27 @@ MAX_TIMEOUT_MS = 86_400_000  # one day
 
 def header(scope: Scope, name: bytes) -> str | None:
     """First value of a request header (name in lower case), or None."""
+    value = header_bytes(scope, name)
+    return None if value is None else value.decode("latin-1")
+
+
+def header_bytes(scope: Scope, name: bytes) -> bytes | None:
+    """First value of a request header as it came, or None."""
     for key, value in scope["headers"]:
         if key == name:
-            return str(value.decode("latin-1"))
+            return bytes(value)
     return None
 
 
 def request_id_of(scope: Scope) -> str:
     """The client's ``X-Request-Id`` if it is well-formed, else a new one."""
-    given = header(scope, b"x-request-id")
-    return given if given and REQUEST_ID_PATTERN.match(given) else next(_new_ids)
+    return request_id_from(header_bytes(scope, b"x-request-id"))
+
+
+def request_id_from(given: bytes | None) -> str:
+    """The value of ``X-Request-Id`` if it is well-formed, else a new id."""
+    shown = given.decode("latin-1") if given else ""
+    return shown if REQUEST_ID_PATTERN.fullmatch(shown) else next(_new_ids)
 
 
 def _random_ids(per_read: int = 256) -> Iterator[str]:
@@ -65,10 +76,14 @@ def timeout_ms_of(scope: Scope, default_ms: int) -> int:
     Raises:
         BadRequest: the header is not a whole number from 1 to one day.
     """
-    given = header(scope, b"x-request-timeout-ms")
+    return timeout_ms_from(header_bytes(scope, b"x-request-timeout-ms"), default_ms)
+
+
+def timeout_ms_from(given: bytes | None, default_ms: int) -> int:
+    """The value of ``X-Request-Timeout-Ms``, or the default; as ``timeout_ms_of``."""
     if given is None:
         return default_ms
-    if not given.isascii() or not given.isdigit() or not 1 <= int(given[:12]) <= MAX_TIMEOUT_MS:
+    if not given.isdigit() or not 1 <= int(given[:12]) <= MAX_TIMEOUT_MS:
         raise BadRequest(f"X-Request-Timeout-Ms must be a whole number from 1 to {MAX_TIMEOUT_MS}")
     return int(given)
 
@@ -80,6 +95,11 @@ def encode_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     ]
 
 
+def encode_json(body: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """A JSON body."""
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
 async def send_json(
     send: Send,
     status: int,
@@ -88,7 +108,7 @@ async def send_json(
     content_type: str = "application/json",
 ) -> None:
     """Send a whole JSON response."""
-    content = json.dumps(body, ensure_ascii=False).encode()
+    content = encode_json(body)
     lines = {"content-type": content_type, "content-length": str(len(content)), **(headers or {})}
     await send({"type": "http.response.start", "status": status, "headers": encode_headers(lines)})
     await send({"type": "http.response.body", "body": content})

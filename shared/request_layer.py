@@ -36,6 +36,7 @@ from shared.http import (
     caller_named_by,
     encode_headers,
     header,
+    header_bytes,
     request_id_of,
     send_problem,
     timeout_ms_of,
@@ -97,8 +98,8 @@ class RequestLayer:
         self._metrics = metrics
         self._limits = dict(limits)
         self._default = default_limits
-        self._fixed = encode_headers(fixed_headers or {})
-        self._token = token
+        self.fixed_headers = encode_headers(fixed_headers or {})
+        self._token = token.encode() if token is not None else None
         self._live = {} if live is None else live
         self._shortcuts = dict(shortcuts or {})
         self._logged_from = LOGGED_FROM_STATUS[access_log]
@@ -110,19 +111,31 @@ class RequestLayer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, self._fixed)
+        exchange = _Exchange(scope, receive, send, self.fixed_headers)
         started = time.perf_counter()
         token = request_id_var.set(exchange.request_id)
-        self._metrics.in_flight.inc()
+        self.begun()
         try:
             await self._answer(exchange)
         finally:
-            self._metrics.in_flight.dec()
+            self.ended()
             self._record(exchange, time.perf_counter() - started)
             request_id_var.reset(token)
 
+    def begun(self) -> None:
+        """Count a request that is being answered."""
+        self._metrics.in_flight.inc()
+
+    def ended(self) -> None:
+        """Count it no more."""
+        self._metrics.in_flight.dec()
+
+    def limits_of(self, path: str) -> RouteLimits:
+        """Limits of a path."""
+        return self._limits.get(path, self._default)
+
     async def _answer(self, exchange: "_Exchange") -> None:
-        limits = self._limits.get(exchange.path, self._default)
+        limits = self.limits_of(exchange.path)
         try:
             timeout_ms = timeout_ms_of(exchange.scope, limits.default_deadline_ms)
             exchange.limit_body(limits.max_body_bytes)
@@ -142,22 +155,30 @@ class RequestLayer:
             self._live.pop(exchange.request_id, None)
 
     def _authorise(self, exchange: "_Exchange") -> None:
-        if self._token is None or exchange.path in OPEN_PATHS:
-            return
-        given = header(exchange.scope, b"x-internal-token") or ""
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
+        given = header_bytes(exchange.scope, b"x-internal-token")
+        if exchange.path not in OPEN_PATHS and not self.is_authorised(given):
             raise Unauthorized("X-Internal-Token is missing or wrong")
+
+    def is_authorised(self, given: bytes | None) -> bool:
+        """Whether a request with this ``X-Internal-Token`` may be answered."""
+        return self._token is None or hmac.compare_digest(given or b"", self._token)
 
     def _record(self, exchange: "_Exchange", duration_s: float) -> None:
         # Starlette stores the matched route; unmatched paths share one label.
         route = getattr(exchange.scope.get("route"), "path", None)
         label = route or (exchange.path if exchange.path in self._limits else "unmatched")
-        method = exchange.scope["method"]
-        requests, duration = self._children(label, method, exchange.status)
+        is_logged = exchange.path not in self._quiet
+        self.record(exchange.scope["method"], label, exchange.status, duration_s, is_logged)
+
+    def record(
+        self, method: str, label: str, status: int, duration_s: float, is_logged: bool = True
+    ) -> None:
+        """Count a request that was answered, and log it as the settings say."""
+        requests, duration = self._children(label, method, status)
         requests.inc()
         duration.observe(duration_s)
-        if exchange.status >= self._logged_from and exchange.path not in self._quiet:
-            log.info("%s %s %d %.1f ms", method, label, exchange.status, duration_s * 1000)
+        if is_logged and status >= self._logged_from:
+            log.info("%s %s %d %.1f ms", method, label, status, duration_s * 1000)
 
     def _children(self, label: str, method: str, status: int) -> tuple[Counter, Histogram]:
         """Find the metrics of these labels; the first time by name, later by a look-up."""

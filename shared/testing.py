@@ -12,6 +12,7 @@ import psutil
 import uvicorn
 from fastapi import FastAPI
 
+from shared.app import http_protocol
 from shared.http import AsgiApp
 
 
@@ -43,7 +44,7 @@ async def running_server(
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http=protocol or "auto",
+            http=protocol or http_protocol(app),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=5,

@@ -1,8 +1,9 @@
 """Answers a prediction request: check, batch with everyone else's rows, put into words.
 
-Both routes, the documented one and the fast one, call ``answer_request``.
+The documented route and the fast one call ``answer_request``; the direct one calls its parts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,6 +16,7 @@ from services.tolerance.predict import (
     FloatArray,
     InvalidRequest,
     Knowledge,
+    Row,
     answer,
     model_input,
     prepare,
@@ -56,25 +58,54 @@ async def answer_request(service: ToleranceService, request: PredictRequest) -> 
     context = request_context()
     with context.measure("preprocess"):
         try:
-            rows = prepare(service.knowledge, request)
+            rows, inputs = resolve(service, request)
         except InvalidRequest as error:
             raise _invalid_input(error.problems) from error
-        inputs = model_input([row.case for row in rows], [row.geometry for row in rows])
     log_values: FloatArray = await service.host.run(
         inputs, key=Ask.LOG_VALUES, weight=float(len(inputs))
     )
     contributions = await _explain(service.host, inputs) if request.explain else None
-    assert service.bundle is not None  # else the host would have refused
     with context.measure("postprocess"):
-        results = answer(
-            service.bundle,
-            request,
-            rows,
-            scale=request.cpk_target / service.knowledge.catalog.reference_cpk,
-            log_values=log_values.tolist(),
-            contributions=contributions,
-        )
-    return PredictAnswer(service.bundle.name, results, context.rounded_timings())
+        results = word(service, request, rows, log_values, contributions)
+    return PredictAnswer(model_name(service), results, context.rounded_timings())
+
+
+def resolve(service: ToleranceService, request: PredictRequest) -> tuple[list[Row], FloatArray]:
+    """Check a request and turn it into rows of the model.
+
+    Returns:
+        The rows in the order of parts and characteristics, and their (n_rows, n_columns) float32.
+
+    Raises:
+        InvalidRequest: with every field that is wrong.
+    """
+    rows = prepare(service.knowledge, request)
+    return rows, model_input([row.case for row in rows], [row.geometry for row in rows])
+
+
+def word(
+    service: ToleranceService,
+    request: PredictRequest,
+    rows: Sequence[Row],
+    log_values: FloatArray,
+    contributions: Sequence[Sequence[float]] | None = None,
+) -> list[Prediction]:
+    """Put the model's output, (n_rows,) ln(mm), into answers; see ``predict.answer``."""
+    assert service.bundle is not None  # else the host would have refused
+    return answer(
+        service.bundle,
+        request,
+        rows,
+        scale=request.cpk_target / service.knowledge.catalog.reference_cpk,
+        log_values=log_values.tolist(),
+        contributions=contributions,
+    )
+
+
+def model_name(service: ToleranceService) -> str:
+    """Name of the model that answers."""
+    assert service.bundle is not None  # else the host would have refused
+    return service.bundle.name
 
 
 async def _explain(host: EngineHost, inputs: FloatArray) -> list[list[float]]:

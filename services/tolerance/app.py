@@ -1,5 +1,6 @@
 """Builds the tolerance service."""
 
+from dataclasses import replace
 from functools import partial
 
 from fastapi import FastAPI
@@ -9,6 +10,7 @@ from services.tolerance.answering import ToleranceService
 from services.tolerance.bundle import BrokenBundle, Bundle, read_bundle
 from services.tolerance.cases import column_names
 from services.tolerance.data_files import FOLDER, load_catalog
+from services.tolerance.direct_route import DirectPredict
 from services.tolerance.fast_route import FastPredict
 from services.tolerance.predict import build_knowledge
 from services.tolerance.routes import (
@@ -51,14 +53,18 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
             "predict",
             device="cpu" if settings.device == "auto" else None,
         ),
-        optimizer.batch_limits(max_weight=settings.max_batch_rows),
+        replace(
+            optimizer.batch_limits(max_weight=settings.max_batch_rows),
+            inline_below_ms=settings.inline_below_ms if settings.optimized else 0.0,
+        ),
         metrics=EngineMetrics(registry),
         name="predict",
         policy=HostPolicy(recycle=optimizer.recycle_policy()),
     )
     knowledge = build_knowledge(load_catalog(), load_iso286())
     service = ToleranceService(knowledge, _bundle_if_installed(settings), host)
-    fast = {PREDICT_PATH: partial(FastPredict, service)} if settings.fast_route else {}
+    has_fast = settings.optimized and settings.fast_route
+    has_direct = settings.optimized and settings.direct_route
     return create_app(
         ServiceSpec(
             name=NAME,
@@ -69,7 +75,8 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
             hosts=[host],
             registry=registry,
             state={"tolerance": service, "iso2768": load_iso2768()},
-            shortcuts=fast,
+            shortcuts={PREDICT_PATH: partial(FastPredict, service)} if has_fast else {},
+            direct={PREDICT_PATH: DirectPredict(service)} if has_direct else {},
         )
     )
 

@@ -37,3 +37,15 @@ class ToleranceSettings(ServiceSettings):
         description="Answer predictions on a route without framework overhead; the answers are "
         "the same.",
     )
+    direct_route: bool = Field(
+        True,
+        description="Answer valid predictions without explanation in the HTTP protocol itself; the "
+        "answers are the same.",
+    )
+    inline_below_ms: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="Batches that take less run on the event loop, longer ones on a thread, in ms; "
+        "0 gives all to the thread.",
+    )

@@ -10,16 +10,18 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from shared.batching.admission import Admission, Lanes, left_s
 from shared.batching.caps import MemoryCaps
 from shared.batching.cost import CostModel
 from shared.batching.counts import BatchCounts
+from shared.batching.inline import InlineRuns
 from shared.batching.items import BatchLimits, Item, WaitMode
 from shared.batching.recovery import RecoveryReport, run_isolating
-from shared.batching.returns import Returns, useful_wait_s
+from shared.batching.returns import Returns
+from shared.batching.running import RunningBatch
 from shared.batching.waiting import Outcome, Waiting, WaitQueue
 from shared.errors import (
     DeadlineExceeded,
@@ -29,23 +31,13 @@ from shared.errors import (
     NotReady,
 )
 from shared.faults import classify
-from shared.lanes import Lane
+from shared.lanes import InlineLane, Lane
 from shared.metrics import EngineMetrics
 
 log = logging.getLogger(__name__)
 
 MOST_OF_SLACK = 0.2
 """Share of the time to the tightest deadline that an idle lane may wait for a fuller batch."""
-
-
-@dataclass(eq=False)
-class _Running:
-    """A batch on a lane."""
-
-    lane: Lane
-    items: list[Waiting]
-    weight: float
-    started: float
 
 
 class DynamicBatcher:
@@ -78,6 +70,7 @@ class DynamicBatcher:
         self._on_batch_done = on_batch_done
         self._queue = WaitQueue(interactive_share=limits.interactive_share, aging_s=limits.aging_s)
         self._cost = CostModel()
+        self._inline = InlineRuns(limits.inline_below_ms)
         self._returns = Returns(limits.max_batch_wait_ms / 1000)
         self._caps = MemoryCaps()
         self._admission = Admission(
@@ -91,7 +84,7 @@ class DynamicBatcher:
         self._numbers = itertools.count()
         self._idle: list[Lane] = []
         self._retiring: set[Lane] = set()
-        self._running: dict[asyncio.Task[None], _Running] = {}
+        self._running: dict[asyncio.Task[None], RunningBatch] = {}
         self._emptied: asyncio.Event | None = None  # while draining
         self._timer: asyncio.TimerHandle | None = None
         self._pump_due = False
@@ -265,19 +258,24 @@ class DynamicBatcher:
             self._fail(each, DeadlineExceeded("the request's time ran out in the queue"))
 
     def _start(self, after_wait: bool = False) -> bool:
-        """Put the next batch on an idle lane; False when there is none."""
+        """Put the next batch on an idle lane; False when no other can be started now."""
+        if after_wait:
+            self._timer = None
         if not self._idle:
             return False
         batch = self._queue.take_batch(self._limits.max_batch_size, self._weight_budget)
         if not batch:
             return False
         weight = sum(each.item.weight for each in batch)
-        running = _Running(self._idle.pop(), batch, weight, self._clock())
+        running = RunningBatch(self._idle.pop(), batch, weight, self._clock())
+        if self._inline.suits(running.lane, weight) and self._run_inline(running):
+            if len(self._queue):
+                self._schedule_pump()  # others have their turn between two batches
+            return False
         task = asyncio.ensure_future(self._run(running))
         self._running[task] = running
         task.add_done_callback(self._finished)
         if after_wait:
-            self._timer = None
             self._pump()
         return True
 
@@ -289,23 +287,35 @@ class DynamicBatcher:
         now = self._clock()
         if limits.wait_mode is WaitMode.FIXED:
             return max(0.0, limits.max_batch_wait_ms / 1000 - (now - queue.oldest_arrival))
-        missing, within_s = self._returns.expected(now)
-        if not missing or not self._cost.is_known:
+        if not self._cost.is_known:
             return 0.0
-        useful = useful_wait_s(
-            waiting=len(queue),
-            missing=min(missing, limits.max_batch_size - len(queue)),
-            within_s=within_s,
-            fixed_s=self._cost.line[0],
-        )
-        slack_s = queue.earliest_deadline - now
-        return max(0.0, min(useful, MOST_OF_SLACK * slack_s))
+        room = limits.max_batch_size - len(queue)
+        useful_s = self._returns.useful_wait_s(now, len(queue), room, self._cost.line[0])
+        return min(useful_s, MOST_OF_SLACK * max(0.0, queue.earliest_deadline - now))
 
     def _weight_budget(self, key: Hashable) -> float:
         latency_cap = self._cost.weight_within(self._limits.max_latency_ms / 1000)
         return min(self._limits.max_weight, self._caps.cap(key), latency_cap)
 
-    async def _run(self, batch: _Running) -> None:
+    def _run_inline(self, batch: RunningBatch) -> bool:
+        """Run a short batch on this thread; False when it failed and is to be run in parts."""
+        assert isinstance(batch.lane, InlineLane)
+        results: Sequence[Any]
+        try:
+            results = batch.lane.run_now(batch.key, batch.payloads)
+        except GantryError as error:
+            if self._limits.isolate_failures:
+                return False
+            results = [error] * len(batch.items)
+        self._end(batch, results, RecoveryReport(calls=1))
+        self._release(batch.lane, None)
+        return True
+
+    def _end(self, batch: RunningBatch, results: Sequence[Any], report: RecoveryReport) -> None:
+        self._learn(batch, report, failed=any(isinstance(each, Exception) for each in results))
+        self._deliver(batch, results)
+
+    async def _run(self, batch: RunningBatch) -> None:
         report = RecoveryReport()
         lost: GantryError | None = None
         try:
@@ -316,45 +326,35 @@ class DynamicBatcher:
         except Exception as error:  # the batch loop's edge: a fault ends this batch only
             log.exception("a batch failed")
             results = [classify(error)] * len(batch.items)
-        self._learn(batch, report, failed=any(isinstance(each, Exception) for each in results))
-        self._deliver(batch, results)
+        self._end(batch, results, report)
         self._release(batch.lane, lost)
 
-    async def _results(self, batch: _Running, report: RecoveryReport) -> list[Any]:
-        key = batch.items[0].item.key
-        payloads = [each.item.payload for each in batch.items]
+    async def _results(self, batch: RunningBatch, report: RecoveryReport) -> list[Any]:
         if not self._limits.isolate_failures:
             report.calls = 1
-            return list(await batch.lane.run(key, payloads))
+            return list(await batch.lane.run(batch.key, batch.payloads))
 
         async def run(part: Sequence[Any]) -> Sequence[Any]:
-            return await batch.lane.run(key, part)
+            return await batch.lane.run(batch.key, part)
 
-        weights = [each.item.weight for each in batch.items]
-        return await run_isolating(run, payloads, weights, report)
+        return await run_isolating(run, batch.payloads, batch.weights, report)
 
-    def _learn(self, batch: _Running, report: RecoveryReport, *, failed: bool) -> None:
+    def _learn(self, batch: RunningBatch, report: RecoveryReport, *, failed: bool) -> None:
         duration_s = self._clock() - batch.started
-        key = batch.items[0].item.key
         if report.calls == 1 and not failed:
             self._cost.observe(batch.weight, duration_s)
+            self._inline.observe(batch.lane, batch.weight)
         if self._limits.learn_memory_cap:
             if report.smallest_failed_weight is not None:
-                self._caps.failed(key, report.smallest_failed_weight)
+                self._caps.failed(batch.key, report.smallest_failed_weight)
             elif report.calls == 1 and not failed:
-                self._caps.succeeded(key, batch.weight)
+                self._caps.succeeded(batch.key, batch.weight)
         self._counts.batch(
-            weights=[each.item.weight for each in batch.items],
-            waits_s=[batch.started - each.arrival for each in batch.items],
-            duration_s=duration_s,
-            report=report,
+            weights=batch.weights, waits_s=batch.waits_s(), duration_s=duration_s, report=report
         )
-        for each in batch.items:
-            each.item.trace.queue_ms = (batch.started - each.arrival) * 1000
-            each.item.trace.inference_ms = duration_s * 1000
-            each.item.trace.batch_items = len(batch.items)
+        batch.trace(duration_s)
 
-    def _deliver(self, batch: _Running, results: Sequence[Any]) -> None:
+    def _deliver(self, batch: RunningBatch, results: Sequence[Any]) -> None:
         self._returns.delivered(len(batch.items), self._clock())
         for each, result in zip(batch.items, results, strict=True):
             if isinstance(result, Exception):

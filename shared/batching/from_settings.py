@@ -42,4 +42,5 @@ def plain(limits: BatchLimits) -> BatchLimits:
         wait_mode=WaitMode.OFF,
         isolate_failures=False,
         learn_memory_cap=False,
+        inline_below_ms=0.0,
     )

@@ -55,6 +55,7 @@ class BatchLimits:
     max_queue_bytes: int = 2**30  # most memory of waiting items
     wait_mode: WaitMode = WaitMode.AUTO
     max_batch_wait_ms: float = 5.0  # longest wait of an idle lane for a fuller batch
+    inline_below_ms: float = 0.0  # shorter batches run on the event loop, where the lane can
     interactive_share: int = 8  # interactive items started for each bulk one, while both wait
     aging_s: float = 10.0  # an item this old goes before any that has not yet waited
     isolate_failures: bool = True  # run a failed batch again in halves; off for stateful engines

@@ -61,19 +61,19 @@ class Returns:
         within_s = self._delivered_at + end_s - now
         return (missing, within_s) if missing > 0 and within_s > 0 else (0, 0.0)
 
+    def useful_wait_s(self, now: float, waiting: int, room: int, fixed_s: float) -> float:
+        """How long an idle lane should wait for more items; 0 when it should start now.
 
-def useful_wait_s(*, waiting: int, missing: int, within_s: float, fixed_s: float) -> float:
-    """How long an idle lane should wait for more items; 0 when it should start now.
+        It pays when more items are done per second of the lane's time, the wait ``d`` included:
+        ``(k + m) / (d + a + b (k + m)) > k / (a + b k)`` for ``k`` waiting and ``m`` missing items
+        (renewal-reward theorem: Ross, Stochastic Processes, 1996, section 3.6), which is
+        ``m a > k d``: the fixed costs saved outweigh the time lost by those who wait.
 
-    It pays when more items are done per second of the lane's time, the wait ``d`` included:
-    ``(k + m) / (d + a + b (k + m)) > k / (a + b k)`` for ``k`` waiting and ``m`` missing items
-    (renewal-reward theorem: Ross, Stochastic Processes, 1996, section 3.6), which is
-    ``m a > k d``: the fixed costs saved outweigh the time lost by those who wait.
-
-    Args:
-        waiting: items that would wait.
-        missing: items expected within ``within_s``.
-        within_s: time until all of them should have come.
-        fixed_s: cost ``a`` of a batch that does not depend on its size.
-    """
-    return within_s if missing * fixed_s > waiting * within_s else 0.0
+        Args:
+            now: on the clock of the deliveries.
+            waiting: items that would wait.
+            room: items that the batch could still take.
+            fixed_s: cost ``a`` of a batch that does not depend on its size.
+        """
+        missing, within_s = self.expected(now)
+        return within_s if min(missing, room) * fixed_s > waiting * within_s else 0.0

@@ -43,7 +43,7 @@ def gated(engine):
 async def test_rows_of_all_clients_share_batches_and_keep_their_answers(gated, client):
     lengths = [5 + 3 * index for index in range(20)]
     bodies = [{"parts": [plate(dimensions_mm={"length": length})]} for length in lengths]
-    app = build(ToleranceSettings(), engine=gated)
+    app = build(ToleranceSettings(inline_below_ms=0), engine=gated)
     host = app.state.tolerance.host
 
     async with running_app(app) as shared_client:

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from shared.batching.returns import Returns, useful_wait_s
+from shared.batching.returns import Returns
 
 WINDOW_S = 0.005
 
@@ -61,18 +61,21 @@ def test_independent_arrivals_are_never_waited_for():
 
 
 @pytest.mark.parametrize(
-    ("waiting", "missing", "within_s", "pays"),
+    ("waiting", "clients", "back_s", "room", "pays"),
     [
-        (16, 16, 0.001, True),  # two groups become one
-        (1, 31, 0.002, True),
-        (31, 1, 0.001, False),  # 31 ms of waiting against one fixed cost of 8 ms
-        (16, 16, 0.009, False),  # longer than the fixed cost
-        (4, 0, 0.0, False),
+        (16, 16, 0.001, 16, True),  # two groups become one
+        (1, 31, 0.002, 31, True),
+        (31, 1, 0.001, 1, False),  # 31 ms of waiting against one fixed cost of 8 ms
+        (16, 16, 0.001, 1, False),  # the batch takes only one of them
+        (4, 1, 0.004, 8, False),
     ],
 )
 def test_waiting_pays_while_it_saves_more_fixed_cost_than_it_costs_time(
-    waiting, missing, within_s, pays
+    waiting, clients, back_s, room, pays
 ):
-    found = useful_wait_s(waiting=waiting, missing=missing, within_s=within_s, fixed_s=0.008)
+    returns = Returns(WINDOW_S)
+    now = closed_loop(returns, clients=clients, back_s=back_s)
 
-    assert found == (within_s if pays else 0.0)
+    found = returns.useful_wait_s(now, waiting, room, fixed_s=0.008)
+
+    assert found == (pytest.approx(back_s, rel=0.3) if pays else 0.0)

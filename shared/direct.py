@@ -1,0 +1,363 @@
+"""Routes answered in the HTTP protocol itself, for models that answer in microseconds.
+
+An ASGI request costs a task, an event, a timer and a dozen calls and dictionaries, which is more
+than such a model takes. Here a request whose body came whole with its headers goes straight from
+the parser to a ``DirectRoute``, and its answer straight to the socket. Everything else is handed on
+to the application, unchanged: other methods and types, bodies in pieces, pipelined requests,
+clients that read slowly, whatever the route declines. So each limit has one place where it is
+explained, and what is answered here keeps all of them: token, deadline, body, disconnect, drain.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any, Protocol
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from shared.errors import (
+    BadRequest,
+    ClientGone,
+    DeadlineExceeded,
+    GantryError,
+    problem,
+    retry_headers,
+)
+from shared.http import PROBLEM_TYPE, encode_json, request_id_from, timeout_ms_from
+from shared.log import request_id_var
+from shared.request_layer import UNFORESEEN, RequestLayer, RouteLimits
+
+log = logging.getLogger(__name__)
+
+JSON_TYPE = b"application/json"
+Header = tuple[bytes, bytes]
+
+
+class DirectRoute(Protocol):
+    """Answers requests of one path."""
+
+    def start(self, body: bytes, call: "DirectCall") -> bool:
+        """Begin to answer.
+
+        Args:
+            body: the whole body, JSON by its content type.
+            call: takes the answer, now or later, once.
+
+        Returns:
+            False to hand the request on to the application; the call is not used then.
+        """
+        ...
+
+
+class DirectCall:
+    """One request and where its answer goes. Stands in uvicorn's place of a request's cycle."""
+
+    __slots__ = (
+        "_paths", "_protocol", "abandon", "body", "deadline", "disconnected", "keep_alive",
+        "message_event", "more_body", "path", "request_id", "response_complete", "started",
+    )  # fmt: skip
+
+    def __init__(self, protocol: "DirectProtocol", path: "_Path", *, request_id: str) -> None:
+        """Open a call.
+
+        Args:
+            protocol: the connection.
+            path: what is asked.
+            request_id: the client's or a new one.
+        """
+        self._protocol, self._paths = protocol, path.paths
+        self.path, self.request_id = path, request_id
+        self.started = time.monotonic()
+        self.deadline = inf  # absolute, on time.monotonic(), in s
+        self.abandon: Callable[[], None] = _nothing  # told when nobody waits for the answer
+        # What uvicorn asks of a cycle:
+        self.keep_alive = protocol.keep_alive
+        self.response_complete = False
+        self.disconnected = False
+        self.message_event = _NO_EVENT
+        self.body, self.more_body = b"", False
+
+    def answer(self, content: bytes, *, model: str, device: str, timing: str) -> None:
+        """Answer 200 with a JSON body.
+
+        Args:
+            content: the body.
+            model: for X-Model.
+            device: for X-Device.
+            timing: for Server-Timing.
+        """
+        lines = (
+            f"content-type: application/json\r\ncontent-length: {len(content)}\r\n"
+            f"x-request-id: {self.request_id}\r\nx-model: {model}\r\nx-cache: off\r\n"
+            f"x-device: {device}\r\nserver-timing: {timing}\r\n"
+        )
+        self._respond(200, lines.encode("latin-1"), content)
+
+    def fail(self, error: GantryError) -> None:
+        """Answer with an error."""
+        path = self.path.name
+        content = encode_json(problem(error, request_id=self.request_id, instance=path))
+        headers = {
+            "content-type": PROBLEM_TYPE,
+            "content-length": str(len(content)),
+            "x-request-id": self.request_id,
+            **retry_headers(error),
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._respond(error.status, lines.encode("latin-1"), content)
+
+    def crash(self, error: Exception) -> None:
+        """Answer 500 without the text of an unforeseen fault; log it whole."""
+        log.error("unforeseen error", exc_info=error)
+        self.fail(GantryError(UNFORESEEN))
+
+    def expire(self) -> None:
+        """Answer that the time is over."""
+        self.abandon()
+        self.fail(DeadlineExceeded("the request's time ran out before it was answered"))
+
+    def leave(self) -> None:
+        """The client has gone."""
+        self.response_complete = True
+        self.abandon()
+        self._paths.close(self, ClientGone.status)
+
+    def _respond(self, status: int, lines: bytes, content: bytes) -> None:
+        if self.response_complete:
+            return
+        self.response_complete = True
+        self._protocol.respond(self, status, lines, content)
+        self._paths.close(self, status)
+
+
+class _Path:
+    """One path and its limits."""
+
+    __slots__ = ("limits", "name", "paths", "route")
+
+    def __init__(
+        self, name: str, route: DirectRoute, limits: RouteLimits, paths: "DirectPaths"
+    ) -> None:
+        self.name, self.route, self.limits, self.paths = name, route, limits, paths
+
+
+class DirectPaths:
+    """The direct routes of an application, and the calls that are being answered."""
+
+    def __init__(self, routes: Mapping[str, DirectRoute], layer: RequestLayer) -> None:
+        """Offer routes.
+
+        Args:
+            routes: by path.
+            layer: counts and logs requests; tells limits, token and headers.
+        """
+        self._layer = layer
+        self._by_url = {
+            name.encode(): _Path(name, route, layer.limits_of(name), self)
+            for name, route in routes.items()
+        }
+        self._open: dict[DirectCall, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
+        self._head, self._head_of = b"", _NO_HEADERS
+
+    def __len__(self) -> int:
+        """Number of direct routes."""
+        return len(self._by_url)
+
+    def find(self, url: bytes) -> _Path | None:
+        """The route of a request's target, if it is a direct one."""
+        return self._by_url.get(url)
+
+    def head(self, server_headers: list[Header]) -> bytes:
+        """Header lines that each response carries; the server makes a new list each second."""
+        if server_headers is not self._head_of:
+            lines = [*server_headers, *self._layer.fixed_headers]
+            self._head = b"".join(b"%b: %b\r\n" % line for line in lines)
+            self._head_of = server_headers
+        return self._head
+
+    def start(self, protocol: "DirectProtocol", path: _Path, body: bytes) -> bool:
+        """Begin to answer a request; False when the application must."""
+        given = dict(reversed(protocol.headers))  # the first of equal names counts
+        if given.get(b"content-type") != JSON_TYPE or len(body) > path.limits.max_body_bytes:
+            return False
+        try:
+            timeout_ms = timeout_ms_from(
+                given.get(b"x-request-timeout-ms"), path.limits.default_deadline_ms
+            )
+        except BadRequest:
+            return False
+        if not self._layer.is_authorised(given.get(b"x-internal-token")):
+            return False
+        call = DirectCall(protocol, path, request_id=request_id_from(given.get(b"x-request-id")))
+        call.deadline = call.started + timeout_ms / 1000
+        self._layer.begun()
+        self._open[call] = None
+        protocol.take(call)
+        try:
+            is_taken = path.route.start(body, call)
+        except Exception as error:  # noqa: BLE001 - the last handler of the process
+            call.crash(error)
+            return True
+        if not is_taken:
+            del self._open[call]
+            self._layer.ended()
+        elif call.deadline < self._timer_at and not call.response_complete:
+            self._set_timer(call.deadline)
+        return is_taken
+
+    def close(self, call: DirectCall, status: int) -> None:
+        """A call has ended."""
+        self._open.pop(call, None)
+        self._layer.ended()
+        duration_s = time.monotonic() - call.started
+        token = request_id_var.set(call.request_id)  # for the line in the log
+        self._layer.record("POST", call.path.name, status, duration_s)
+        request_id_var.reset(token)
+
+    def _set_timer(self, at: float) -> None:
+        """Wake at the earliest deadline; one timer serves all calls."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        delay_s = max(0.0, at - time.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer, self._timer_at = None, inf
+        now = time.monotonic()
+        for call in [each for each in self._open if each.deadline <= now]:
+            call.expire()
+        if self._open:
+            self._set_timer(min(each.deadline for each in self._open))
+
+
+class DirectProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 protocol, which answers direct routes by itself.
+
+    What it adds happens within one ``data_received``: a request is held back until its body is
+    whole, and handed on at the end of the call if it is not.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Speak for one connection; the application's ``direct`` holds its ``DirectPaths``."""
+        super().__init__(config, server_state, app_state, _loop)
+        self.keep_alive = True  # of the request being held
+        self._paths: DirectPaths = config.app.direct  # type: ignore[union-attr] # see serve
+        self._held: _Path | None = None
+        self._pieces: list[bytes] = []
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        super().data_received(data)
+        if self._held is not None and not self.transport.is_closing():
+            self._hand_on(is_whole=False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the work for a client that has left."""
+        call: object = self.cycle
+        if isinstance(call, DirectCall) and not call.response_complete:
+            call.leave()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Note the parts of a request; uvicorn's scope is made when it is handed on."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+        self._held = None
+
+    def on_headers_complete(self) -> None:
+        """Hold a request that a direct route may answer."""
+        path = self._paths.find(self.url)
+        if path is None or not self._is_plain():
+            self._open_cycle()
+            return
+        self._held, self._pieces = path, []
+        self.keep_alive = self.parser.should_keep_alive()
+
+    def _is_plain(self) -> bool:
+        """Whether nothing about the request asks for more than a direct route does."""
+        parser = self.parser
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and parser.get_method() == b"POST"
+            and parser.get_http_version() == "1.1"
+            and not parser.should_upgrade()
+            and not self.expect_100_continue
+            and not self.flow.write_paused
+            and self.limit_concurrency is None
+        )
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of a held body."""
+        if self._held is None:
+            super().on_body(body)
+        else:
+            self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        """Answer a held request, or hand it on."""
+        if self._held is None:
+            super().on_message_complete()
+        elif self._paths.start(self, self._held, b"".join(self._pieces)):
+            self._held = None
+        else:
+            self._hand_on(is_whole=True)
+
+    def take(self, call: DirectCall) -> None:
+        """Let a call stand for the request being answered."""
+        self.cycle = call  # type: ignore[assignment] # it has what uvicorn asks of a cycle
+
+    def respond(self, call: DirectCall, status: int, lines: bytes, content: bytes) -> None:
+        """Write a whole response."""
+        if self.transport.is_closing():
+            return
+        end = b"\r\n" if call.keep_alive else b"connection: close\r\n\r\n"
+        head = self._paths.head(self.server_state.default_headers)
+        self.transport.write(b"".join((STATUS_LINE[status], head, lines, end, content)))
+        if not call.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _hand_on(self, *, is_whole: bool) -> None:
+        self._held = None
+        if isinstance(self.cycle, DirectCall):  # the route has declined it
+            self.cycle.response_complete = True
+        self._open_cycle()
+        if self._pieces:
+            super().on_body(b"".join(self._pieces))
+        if is_whole:
+            super().on_message_complete()
+
+    def _open_cycle(self) -> None:
+        """Begin the request as uvicorn does."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.headers += headers  # the scope holds this very list
+        self.url, self.expect_100_continue = url, expects
+        super().on_headers_complete()
+
+
+class _NoEvent:
+    """Nobody waits for the parts of a body that came whole."""
+
+    def set(self) -> None:
+        """Do nothing."""
+
+
+_NO_EVENT = _NoEvent()
+_NO_HEADERS: list[Header] = []
+
+
+def _nothing() -> None:
+    pass
