@@ -9,12 +9,13 @@ intervals.json  calibration scores per process and characteristic
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from services.tolerance.cases import Category
 from services.tolerance.domain import ProcessDomain, parse_domain
+from services.tolerance.intervals import IntervalTable
 
 MODEL_FILE = "model.ubj"
 CARD_FILE = "card.json"
@@ -45,6 +46,7 @@ class Bundle:
     golden_rows: tuple[tuple[float, ...], ...]  # (n, n_columns) inputs with known output
     golden_log_values: tuple[float, ...]  # (n,) what the model gave for them when trained
     card: Mapping[str, Any]
+    intervals: IntervalTable = field(default_factory=IntervalTable, compare=False)
 
     @property
     def model_path(self) -> Path:

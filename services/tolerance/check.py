@@ -1,7 +1,7 @@
 """Checks a request against the catalog and the limits; unknown names are refused, never guessed.
 
-Only a request that the fast look-up could not answer comes here in full, so this module may take
-its time to say exactly which field is wrong and what is allowed.
+Most requests are plainly right, which takes a few comparisons to see. Only another comes here in
+full, so that the checks may take their time to say exactly what is wrong and what is allowed.
 """
 
 from collections.abc import Collection
@@ -26,6 +26,40 @@ from services.tolerance.parts import (
 
 MAX_PROBLEMS = 20
 Location = tuple[str | int, ...]
+
+
+def is_plainly_right(request: PredictRequest) -> bool:
+    """Whether ``check_request`` could find fault with names and missing dimensions only.
+
+    False says nothing: the request may still be right.
+    """
+    (low_cpk, high_cpk), (low_level, high_level) = CPK_TARGET_RANGE, CONFIDENCE_LEVEL_RANGE
+    return (
+        low_cpk <= request.cpk_target <= high_cpk
+        and low_level <= request.confidence_level <= high_level
+        and 1 <= len(request.parts) <= MAX_PARTS
+        and all(map(_is_plain_part, request.parts))
+    )
+
+
+def _is_plain_part(part: Part) -> bool:
+    sizes, spec, names = part.dimensions_mm, part.spec_mm, part.characteristics
+    for size in (
+        sizes.length,
+        sizes.width,
+        sizes.thickness,
+        sizes.diameter,
+        sizes.depth,
+        sizes.location_x,
+        sizes.location_y,
+    ):
+        if size is not None and not MIN_SIZE_MM <= size <= MAX_SIZE_MM:
+            return False
+    if spec is not None and (isinstance(spec, dict) or not _is_spec(spec)):
+        return False
+    if part.id is not None and not _is_id(part.id):
+        return False
+    return len(names) == 1 or (len(names) > 1 and len(set(names)) == len(names))
 
 
 def check_request(catalog: Catalog, request: PredictRequest) -> list[Problem]:

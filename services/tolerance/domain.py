@@ -24,6 +24,8 @@ class ProcessDomain:
 
     def departures(self, case: Case, geometry: Geometry) -> list[str]:
         """Say in what a part lies outside the training data; empty if it lies inside."""
+        if self._holds(case, geometry):
+            return []
         found = []
         if case.family not in self.families:
             found.append(f"no training data for {case.family} with {case.process}")
@@ -39,6 +41,16 @@ class ProcessDomain:
                     f"{name} {value:.4g} lies outside {low:.4g} to {high:.4g} of {case.process}"
                 )
         return found
+
+    def _holds(self, case: Case, geometry: Geometry) -> bool:
+        return (
+            case.family in self.families
+            and case.feature in self.features
+            and case.characteristic in self.characteristics
+            and self.size_mm[0] <= geometry.size_mm <= self.size_mm[1]
+            and self.slenderness[0] <= geometry.slenderness <= self.slenderness[1]
+            and self.thinness[0] <= geometry.thinness <= self.thinness[1]
+        )
 
 
 def parse_domain(document: Mapping[str, Any]) -> dict[str, ProcessDomain]:

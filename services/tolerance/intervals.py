@@ -7,20 +7,41 @@ two of them covers at least the asked share in every category, not only on avera
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 from math import ceil, exp, floor
 
+import msgspec
+
 STORED_QUANTILES = 999
+MAX_REMEMBERED = 4096
 
 
-@dataclass(frozen=True)
-class IntervalFactors:
+class IntervalFactors(msgspec.Struct, frozen=True):
     """Multiply a predicted value by these to get its interval."""
 
     low: float
     high: float
     is_reached: bool  # False: too few calibration parts for the level, widest known interval
+
+
+class IntervalTable:
+    """Remembers the factors of levels that have been asked for; few levels are."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._known: dict[tuple[Hashable, float], IntervalFactors] = {}
+
+    def factors(
+        self, name: Hashable, scores: Sequence[float], confidence_level: float
+    ) -> IntervalFactors:
+        """As ``interval_factors``; ``name`` stands for the scores."""
+        key = (name, confidence_level)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= MAX_REMEMBERED:
+                self._known.clear()
+            found = self._known[key] = interval_factors(scores, confidence_level)
+        return found
 
 
 def interval_factors(scores: Sequence[float], confidence_level: float) -> IntervalFactors:

@@ -7,7 +7,9 @@ turns ln(mm) into zones with interval, baseline, verdict and contributions.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, floor, log, log10
+from struct import Struct
 
+import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
@@ -15,20 +17,21 @@ from numpy.typing import NDArray
 from services.tolerance.bundle import Bundle
 from services.tolerance.cases import (
     FEATURE_DIMENSIONS,
+    SIZE_COLUMNS,
     Case,
     CaseKey,
-    Category,
     Geometry,
     build_cases,
     measure,
 )
 from services.tolerance.catalog import Catalog
-from services.tolerance.check import check_request
+from services.tolerance.check import check_request, is_plainly_right
 from services.tolerance.explain import effects_in_mm, explanation_groups, group_log_effects
-from services.tolerance.intervals import IntervalFactors, interval_factors
+from services.tolerance.intervals import IntervalFactors
 from services.tolerance.parts import (
     Baseline,
     Contribution,
+    Dimensions,
     Part,
     Prediction,
     PredictRequest,
@@ -40,7 +43,12 @@ from services.tolerance.verdict import judge
 from shared.standards.iso286 import Iso286Tables
 
 SIGNIFICANT_DIGITS = 4
+UNUSED_DIMENSIONS = {
+    feature: [name for name in Dimensions.__struct_fields__ if name not in used]
+    for feature, used in FEATURE_DIMENSIONS.items()
+}
 FloatArray = NDArray[np.float32]
+_pack_sizes = Struct(f"={len(SIZE_COLUMNS)}f").pack
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,7 @@ class Knowledge:
     cases: dict[CaseKey, Case]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One characteristic of one part, ready for the model."""
 
     part: Part
@@ -83,16 +90,30 @@ def prepare(knowledge: Knowledge, request: PredictRequest) -> list[Row]:
     Raises:
         InvalidRequest: with every field that is wrong.
     """
+    if is_plainly_right(request):
+        rows = _rows(knowledge, request)
+        if rows is not None:
+            return rows
     problems = check_request(knowledge.catalog, request)
     if problems:
         raise InvalidRequest(problems)
+    rows = _rows(knowledge, request)
+    assert rows is not None  # check_request has seen to it
+    return rows
+
+
+def _rows(knowledge: Knowledge, request: PredictRequest) -> list[Row] | None:
+    """Look the rows up; None when the catalog does not allow one or it lacks a dimension."""
     rows = []
     for index, part in enumerate(request.parts):
         part_id = str(index) if part.id is None else part.id
         for characteristic in part.characteristics:
-            case = knowledge.cases[(part.material, part.process, part.feature, characteristic)]
+            case = knowledge.cases.get((part.material, part.process, part.feature, characteristic))
+            if case is None:
+                return None
             geometry = measure(part.feature, characteristic, part.dimensions_mm)
-            assert geometry is not None  # check_request has seen to it
+            if geometry is None:
+                return None
             rule = apply_rule(knowledge.catalog, case, geometry)
             rows.append(Row(part, part_id, case, geometry, rule))
     return rows
@@ -104,13 +125,11 @@ def model_input(cases: Sequence[Case], geometries: Sequence[Geometry]) -> FloatA
     Returns:
         (n_rows, n_columns) float32 in the order of `column_names`.
     """
-    return np.array(
-        [
-            (geometry.size_mm, geometry.slenderness, geometry.thinness, *case.columns)
-            for case, geometry in zip(cases, geometries, strict=True)
-        ],
-        dtype=np.float32,
-    )
+    packed = [
+        _pack_sizes(geometry.size_mm, geometry.slenderness, geometry.thinness) + case.packed_columns
+        for case, geometry in zip(cases, geometries, strict=True)
+    ]
+    return np.frombuffer(b"".join(packed), dtype=np.float32).reshape(len(packed), -1)
 
 
 def answer(
@@ -135,7 +154,6 @@ def answer(
     Returns:
         One prediction per row, in the same order.
     """
-    factors: dict[tuple[Category, bool], IntervalFactors] = {}
     predictions = []
     for index, (row, log_value) in enumerate(zip(rows, log_values, strict=True)):
         category = row.case.category
@@ -143,10 +161,7 @@ def answer(
         is_inside = not departures
         calibration = bundle.calibration[category]
         scores = calibration.model if is_inside else calibration.rule
-        factor = factors.get((category, is_inside))
-        if factor is None:
-            factor = interval_factors(scores, request.confidence_level)
-            factors[(category, is_inside)] = factor
+        factor = bundle.intervals.factors((category, is_inside), scores, request.confidence_level)
         value_mm = (exp(log_value) if is_inside else row.rule.value_mm) * scale
         zone = _Zone(value_mm, factor, scores, departures, _decimals(value_mm))
         explained: list[Contribution] | UnsetType = UNSET
@@ -156,8 +171,7 @@ def answer(
     return predictions
 
 
-@dataclass(frozen=True, slots=True)
-class _Zone:
+class _Zone(msgspec.Struct, frozen=True):
     """A predicted zone before it is rounded and put into words."""
 
     value_mm: float
@@ -226,12 +240,10 @@ def _warnings(row: Row, zone: _Zone) -> list[str]:
         warnings.append("answered by rule; the interval is not calibrated for this part")
     if not zone.factor.is_reached:
         warnings.append("too few calibration parts for this confidence level")
-    dimensions, used = row.part.dimensions_mm, FEATURE_DIMENSIONS[row.case.feature]
-    warnings += [
-        f"{name} is not a dimension of a {row.case.feature}: not used"
-        for name in dimensions.__struct_fields__
-        if name not in used and getattr(dimensions, name) is not None
-    ]
+    dimensions = row.part.dimensions_mm
+    for name in UNUSED_DIMENSIONS[row.case.feature]:
+        if getattr(dimensions, name) is not None:
+            warnings.append(f"{name} is not a dimension of a {row.case.feature}: not used")
     characteristic = row.case.characteristic
     if characteristic == "flatness" and not row.geometry.thinness:
         warnings.append("thickness not given: the part is taken as stiff")

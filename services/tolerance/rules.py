@@ -6,14 +6,13 @@ the centre of the synthetic data:
     value = ratio x IT(grade, size) x material x slenderness x thinness
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from services.tolerance.cases import Case, Geometry
 from services.tolerance.catalog import Catalog
 
 
-@dataclass(frozen=True, slots=True)
-class RuleFactors:
+class RuleFactors(msgspec.Struct, frozen=True):
     """The factors whose product is the rule's value; ``baseline_mm`` is the standard's part."""
 
     baseline_mm: float
@@ -46,4 +45,4 @@ def apply_rule(catalog: Catalog, case: Case, geometry: Geometry) -> RuleFactors:
 
 def describe_baseline(case: Case, size_mm: float) -> str:
     """Say in words how the baseline was formed, such as ``0.4 x IT10 at 50 mm``."""
-    return f"{case.ratio:.3g} x IT{case.grade} at {size_mm:g} mm"
+    return f"{case.baseline_words} at {size_mm:g} mm"
