@@ -5,7 +5,10 @@ A service describes itself with ``ServiceSpec``; this module adds lifespan, ``/l
 """
 
 import asyncio
+import contextlib
 import logging
+import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
+from uvicorn.config import STARTUP_FAILURE
 
 from shared import operating
 from shared.context import RequestContext
@@ -192,8 +196,14 @@ def http_protocol(app: AsgiApp) -> type[asyncio.Protocol] | Literal["auto"]:
     return DirectProtocol if has_direct else "auto"
 
 
-def serve(app: AsgiApp, settings: ServiceSettings, *, name: str) -> None:
+def serve(app: AsgiApp, settings: ServiceSettings, *, name: str, share_port: bool = False) -> None:
     """Run an application until it is told to stop; ``python -m services.<name>`` calls this.
+
+    Args:
+        app: the application.
+        settings: where and how it listens.
+        name: in the log.
+        share_port: let other processes listen on the same port.
 
     Raises:
         SettingsError: it would listen beyond the loopback without a token.
@@ -206,7 +216,7 @@ def serve(app: AsgiApp, settings: ServiceSettings, *, name: str) -> None:
     configure_logging(
         name, level=settings.log_level, style=settings.log_format, quiet=settings.quiet
     )
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -216,3 +226,16 @@ def serve(app: AsgiApp, settings: ServiceSettings, *, name: str) -> None:
         timeout_graceful_shutdown=30,
         http=http_protocol(app),
     )
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[_shared_port(settings)] if share_port else None)
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+def _shared_port(settings: ServiceSettings) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((settings.host, settings.port))
+    return listener

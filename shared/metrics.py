@@ -4,9 +4,12 @@ Each application owns its registry, so that several can live in one test process
 small fixed sets: never a key, a file name or a raw path.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -18,18 +21,82 @@ WEIGHT_BUCKETS = tuple(10.0**power for power in range(-1, 9))
 SHARE_BUCKETS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
 
 
+class BulkHistogram(Histogram):
+    """A histogram that takes many values at the price of a few."""
+
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Observe each of ``values``; as so many calls of ``observe``."""
+        counts: dict[int, int] = {}
+        for value in values:
+            bucket = bisect_left(self._upper_bounds, value)
+            counts[bucket] = counts.get(bucket, 0) + 1
+        self._sum.inc(sum(values))
+        for bucket, count in counts.items():
+            self._buckets[bucket].inc(count)
+
+
+class Tally(Collector):
+    """Requests, counted in Prometheus' metrics when they are many or asked for.
+
+    Counting each of them there would cost as much as parsing it.
+    """
+
+    MOST = 256
+
+    def __init__(self, in_flight: Gauge) -> None:
+        """Start empty.
+
+        Args:
+            in_flight: raised by the change of ``in_flight`` since the last collection.
+        """
+        self.in_flight = 0
+        self._gauge = in_flight
+        self._tallies: dict[tuple[Counter, BulkHistogram], list[float]] = {}
+
+    def add(self, requests: Counter, duration: BulkHistogram, duration_s: float) -> None:
+        """Note a request that took ``duration_s``."""
+        key = (requests, duration)
+        durations = self._tallies.get(key)
+        if durations is None:
+            durations = self._tallies[key] = []
+        durations.append(duration_s)
+        if len(durations) >= self.MOST:
+            self._count(requests, duration, durations)
+
+    def collect(self) -> Iterable[Metric]:
+        """Count everything; registered before the metrics themselves, so they are complete."""
+        for (requests, duration), durations in self._tallies.items():
+            self._count(requests, duration, durations)
+        self._gauge.inc(self.in_flight)
+        self.in_flight = 0
+        return []
+
+    @staticmethod
+    def _count(requests: Counter, duration: BulkHistogram, durations: list[float]) -> None:
+        if durations:
+            requests.inc(len(durations))
+            duration.observe_all(durations)
+            durations.clear()
+
+
 @dataclass(frozen=True)
 class HttpMetrics:
     """What every process counts about the requests it answers."""
 
     registry: CollectorRegistry
     requests: Counter = field(init=False)
-    duration: Histogram = field(init=False)
+    duration: BulkHistogram = field(init=False)
     in_flight: Gauge = field(init=False)
+    tally: Tally = field(init=False)
 
     def __post_init__(self) -> None:
         """Register the metrics."""
         set_field = object.__setattr__
+        in_flight = Gauge("gantry_requests_in_flight", "Requests being answered.", registry=None)
+        set_field(self, "in_flight", in_flight)
+        set_field(self, "tally", Tally(in_flight))
+        self.registry.register(self.tally)
+        self.registry.register(in_flight)
         set_field(
             self,
             "requests",
@@ -43,18 +110,13 @@ class HttpMetrics:
         set_field(
             self,
             "duration",
-            Histogram(
+            BulkHistogram(
                 "gantry_request_duration_seconds",
                 "Time from the first byte of a request to the last of its answer.",
                 ["route"],
                 buckets=LATENCY_BUCKETS_S,
                 registry=self.registry,
             ),
-        )
-        set_field(
-            self,
-            "in_flight",
-            Gauge("gantry_requests_in_flight", "Requests being answered.", registry=self.registry),
         )
 
 
@@ -111,8 +173,8 @@ class EngineMetrics:
             "gantry_cpu_fallback", "1 while on the CPU though a GPU was wanted.", by_name
         )
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(name, text, ["batcher"], buckets=buckets, registry=self.registry)
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> BulkHistogram:
+        return BulkHistogram(name, text, ["batcher"], buckets=buckets, registry=self.registry)
 
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

@@ -37,6 +37,11 @@ class ToleranceSettings(ServiceSettings):
         description="Answer predictions on a route without framework overhead; the answers are "
         "the same.",
     )
+    share_port: bool = Field(
+        False,
+        description="Let other processes of the service listen on the same port: the system "
+        "spreads connections over them. Each has its own queue, metrics and readiness.",
+    )
     direct_route: bool = Field(
         True,
         description="Answer valid predictions without explanation in the HTTP protocol itself; the "

@@ -56,8 +56,7 @@ class BatchCounts:
         if heaviest > 0:
             self._pad_waste.observe(1 - weight / len(weights) / heaviest)
         self._inference.observe(duration_s)
-        for wait_s in waits_s:
-            self._queue_wait.observe(wait_s)
+        self._queue_wait.observe_all(waits_s)
         retried = self._metrics.retried_batches
         if report.bisects:
             retried.labels(self._name, "bisect").inc(report.bisects)
