@@ -1,7 +1,7 @@
 """Serving beside LitServe, BentoML, Mosec and plain FastAPI: rates, and what faults do.
 
 The same model file, validation and answer everywhere (``benchmarks/batching/work.py``); each peer
-is tuned by the sweep below, at one worker process. Servers take turns in shuffled order; one that
+is tuned by the sweep below. Servers take turns in shuffled order; one that
 polls while idle is held still meanwhile. Needs wrk (``make deps``); the peers are installed into
 ``var/bench-venv``, or found where GANTRY_BENCH_VENV says. Ratios are what repeats.
 """
@@ -22,15 +22,17 @@ from typing import Any
 
 from benchmarks.batching.faults import run_faults
 from benchmarks.batching.launch import Target, peers_python, running, wait_until_ready
-from benchmarks.batching.load import drive, without_timing
+from benchmarks.batching.load import drive
 from benchmarks.batching.options import ServerOptions
 from benchmarks.batching.report import markdown, plot
-from benchmarks.batching.tolerance_work import ToleranceWork
+from benchmarks.batching.tolerance_items import tolerance_items
 from shared.benchmark import machine_facts
 
 RESULTS = Path(__file__).parent / "results" / "batching"
 PEERS = ("litserve", "bentoml", "mosec")
 Setting = tuple[int, float]  # largest batch, wait in ms (BentoML: its latency limit)
+TWO_PROCESSES: dict[str, Sequence[Setting]] = {"mosec": ((16, 1), (64, 1), (64, 2))}
+"""The fastest peer is also tuned and compared at two worker processes."""
 SWEEP: dict[str, dict[str, Sequence[Setting]]] = {  # the first of each is the peer's default
     "tolerance": {
         "litserve": ((1, 0), (16, 1), (64, 1), (64, 5)),
@@ -44,28 +46,9 @@ SWEEP: dict[str, dict[str, Sequence[Setting]]] = {  # the first of each is the p
     },
 }
 UNEQUAL_WEIGHTS = (1, 1, 1, 1, 2, 4, 8, 16)
-LENGTHS_MM = (20, 35, 50, 80, 100, 140, 180, 250)
 SWEEP_SECONDS = 2
 Golden = Mapping[bytes, bytes]
 Samples = dict[str, list[dict[str, Any]]]
-
-
-def tolerance_items() -> Golden:
-    """Eight parts that differ, each with its answer from the domain functions alone."""
-    work = ToleranceWork()
-    items = {}
-    for length_mm in LENGTHS_MM:
-        part = {
-            "material": "al_6061",
-            "process": "milling",
-            "feature": "plane",
-            "dimensions_mm": {"length": length_mm, "width": 15, "thickness": 12},
-            "characteristics": ["flatness"],
-            "spec_mm": 0.1,
-        }
-        body = json.dumps({"parts": [part]}, separators=(",", ":")).encode()
-        items[body] = without_timing(work.run([work.decode(body)])[0])
-    return items
 
 
 def device_items(weights: Sequence[float]) -> Golden:
@@ -100,22 +83,31 @@ def measure_one(target: Target, golden: Golden, clients: int, seconds: int) -> d
         target.hold(True)
 
 
-def sweep(work: str, golden: Golden) -> list[dict[str, Any]]:
+def sweep(
+    work: str, golden: Golden, settings: Mapping[str, Sequence[Setting]], *, workers: int = 1
+) -> list[dict[str, Any]]:
     """Measure every declared setting of every peer, and mark the best."""
     rows: list[dict[str, Any]] = []
-    for number in range(len(SWEEP[work][PEERS[0]])):
-        chosen = {name: _options(work, SWEEP[work][name][number]) for name in PEERS}
+    for number in range(max(map(len, settings.values()))):
+        chosen = {
+            name: _options(work, own[number], workers)
+            for name, own in settings.items()
+            if number < len(own)
+        }
         with ExitStack() as stack:
             for name, target in start_all(stack, chosen, golden).items():
                 found = measure_one(target, golden, 32, SWEEP_SECONDS)
-                setting = {"max_batch": chosen[name].max_batch, "wait_ms": chosen[name].wait_ms}
-                rows.append(
-                    {"work": work, "server": name, "is_default": not number, **setting, **found}
-                )
-    for name in PEERS:
-        own = [row for row in rows if row["server"] == name]
-        best = max(own, key=lambda row: row["requests_per_s"])
-        for row in own:
+                setting = {
+                    "max_batch": chosen[name].max_batch,
+                    "wait_ms": chosen[name].wait_ms,
+                    "workers": workers,
+                    "is_default": not number and workers == 1,
+                }
+                rows.append({"work": work, "server": name, **setting, **found})
+    for name in settings:
+        own_rows = [row for row in rows if row["server"] == name]
+        best = max(own_rows, key=lambda row: row["requests_per_s"])
+        for row in own_rows:
             row["best"] = row is best
     return rows
 
@@ -123,7 +115,7 @@ def sweep(work: str, golden: Golden) -> list[dict[str, Any]]:
 def best_settings(work: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, ServerOptions]:
     """The best setting of each peer."""
     return {
-        row["server"]: _options(work, (row["max_batch"], row["wait_ms"]))
+        row["server"]: _options(work, (row["max_batch"], row["wait_ms"]), row["workers"])
         for row in rows
         if row["best"]
     }
@@ -146,14 +138,20 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     loads: dict[str, Samples] = {}
     rows: list[dict[str, Any]] = []
     one_row, equal = tolerance_items(), device_items((1,))
-    rows += sweep("tolerance", one_row)
+    rows += sweep("tolerance", one_row, SWEEP["tolerance"])
     with ExitStack() as stack:
-        plain = {name: ServerOptions() for name in ("gantry", "fastapi")}
+        plain = {name: ServerOptions() for name in ("gantry", "fastapi", "look-up")}
         targets = start_all(stack, {**plain, **best_settings("tolerance", rows)}, one_row)
         for clients in (32, 1):
             title = f"(a) one XGBoost row, {clients} client(s)"
             loads[title] = compare(targets, one_row, clients, arguments)
-    rows += sweep("device", equal)
+    doubled = sweep("tolerance", one_row, TWO_PROCESSES, workers=2)
+    with ExitStack() as stack:
+        chosen = {"gantry": ServerOptions(workers=2), **best_settings("tolerance", doubled)}
+        title = "(a) one XGBoost row, 32 client(s), two processes each"
+        loads[title] = compare(start_all(stack, chosen, one_row), one_row, 32, arguments)
+    rows += doubled
+    rows += sweep("device", equal, SWEEP["device"])
     with ExitStack() as stack:
         plain = {name: _options("device", (32, 0)) for name in ("gantry", "fastapi")}
         plain["gantry, unbatched"] = replace(plain["gantry"], max_batch=1)
@@ -219,8 +217,8 @@ def _circumstances(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _options(work: str, setting: Setting) -> ServerOptions:
-    return ServerOptions(work=work, max_batch=setting[0], wait_ms=setting[1])
+def _options(work: str, setting: Setting, workers: int = 1) -> ServerOptions:
+    return ServerOptions(work=work, max_batch=setting[0], wait_ms=setting[1], workers=workers)
 
 
 if __name__ == "__main__":

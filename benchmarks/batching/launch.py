@@ -102,6 +102,7 @@ def running(name: str, options: ServerOptions) -> Iterator[Target]:
             "BENTOML_DO_NOT_TRACK": "True",
             "TOLERANCE_PORT": str(options.port),
             "TOLERANCE_ACCESS_LOG": "off",
+            "TOLERANCE_SHARE_PORT": "true" if options.workers > 1 else "false",
         }
         with Path(home, "log").open("w+") as log:
             process = subprocess.Popen(
@@ -152,6 +153,8 @@ def free_port() -> int:
 def _command(name: str, options: ServerOptions) -> tuple[list[str], str]:
     """How a server is started, and the path that it answers."""
     python = sys.executable if name.startswith("gantry") else peers_python()
+    if name == "gantry" and options.work == "tolerance" and options.workers > 1:
+        return [python, "-m", f"{SERVERS}.several", str(options.workers)], "/v1/tolerance/predict"
     if name.startswith("gantry") and options.work == "tolerance":
         return [python, "-m", "services.tolerance"], "/v1/tolerance/predict"
     if name == "bentoml":
@@ -159,7 +162,12 @@ def _command(name: str, options: ServerOptions) -> tuple[list[str], str]:
         port = str(options.port)
         arguments = ["-m", "bentoml", "serve", service, "--working-dir", str(ROOT), "-p", port]
         return [python, *arguments, "--host", "127.0.0.1"], "/predict"
-    modules = {"fastapi": "plain_fastapi", "litserve": "litserve_peer", "mosec": "mosec_peer"}
+    modules = {
+        "fastapi": "plain_fastapi",
+        "litserve": "litserve_peer",
+        "mosec": "mosec_peer",
+        "look-up": "look_up",
+    }
     return [python, "-m", f"{SERVERS}.{modules.get(name, 'ours')}"], "/predict"
 
 

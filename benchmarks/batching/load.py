@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.batching.launch import Target, ask
+from benchmarks.batching.tolerance_items import without_timing
 
 CHECK_EVERY_S = 0.05
 SCRIPT = """
@@ -85,11 +86,6 @@ def drive(
         failed=told["failed"],
         checked=checker.checked,
     )
-
-
-def without_timing(answer: bytes) -> bytes:
-    """The answer less the one field that may differ between servers."""
-    return re.sub(rb',"timing_ms":\{[^}]*\}', b"", answer)
 
 
 class _Checker(AbstractContextManager["_Checker"]):

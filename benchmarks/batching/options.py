@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass, fields
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """One configuration of one server; one worker process each."""
+    """One configuration of one server."""
 
     work: str = "tolerance"  # or "device"
     port: int = 0
     max_batch: int = 8
+    workers: int = 1  # processes that run the model
     wait_ms: float = 0.0  # longest wait of a server that waits for a fuller batch
     timeout_s: float = 30.0  # of a request
     hang_s: float = 30.0  # longest run of a batch, where the server has such a limit

@@ -12,6 +12,7 @@ SHOWN = {
     "litserve": "LitServe",
     "bentoml": "BentoML",
     "mosec": "Mosec",
+    "look-up": "uvicorn without a model (a table of the answers)",
 }
 
 
@@ -27,11 +28,11 @@ def markdown(report: Mapping[str, Any]) -> str:
         f"average {report['load_before']} before, {report['load_after']} after. {versions}.",
         "",
         f"{report['repeats']} interleaved repeats of {report['seconds']} s in shuffled order; "
-        "medians, and lowest to highest. One worker process each, access logs off, answers "
-        "compared with golden ones during load. The client (wrk, one thread) shares the cores, and "
-        "so does whatever else the machine does: where the load average is high, a server of "
-        "several processes gets more of it than one of a single process. CPU time an answer does "
-        "not depend on that.",
+        "medians, and lowest to highest. One worker process each unless said, access logs off, "
+        "answers compared with golden ones during load. The client (wrk, one thread) shares the "
+        "cores, and so does whatever else the machine does: where the load average is high, a "
+        "server of several processes gets more of it than one of a single process. CPU time an "
+        "answer depends on that less.",
     ]
     for title, rows in report["loads"].items():
         lines += ["", f"## {title}", "", *_load_table(rows)]
@@ -71,15 +72,14 @@ def _load_table(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
 
 def _sweep_table(report: Mapping[str, Any]) -> list[str]:
     lines = [
-        "| work | server | batch | wait ms | answers/s | p50 ms |",
-        "|---|---|---|---|---|---|",
+        "| work | server | processes | batch | wait ms | answers/s | p50 ms |",
+        "|---|---|---|---|---|---|---|",
     ]
     for each in report["sweep"]:
         marks = (" (default)" if each["is_default"] else "") + (" **best**" if each["best"] else "")
-        lines.append(
-            f"| {each['work']} | {SHOWN[each['server']]} | {each['max_batch']} "
-            f"| {each['wait_ms']:g}{marks} | {each['requests_per_s']:.0f} | {each['p50_ms']:.1f} |"
-        )
+        setting = f"{each.get('workers', 1)} | {each['max_batch']} | {each['wait_ms']:g}{marks}"
+        found = f"{each['requests_per_s']:.0f} | {each['p50_ms']:.1f}"
+        lines.append(f"| {each['work']} | {SHOWN[each['server']]} | {setting} | {found} |")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Mosec: one worker process behind its Rust front."""
+"""Mosec: worker processes behind its Rust front."""
 
 import sys
 
@@ -45,7 +45,7 @@ def main() -> None:
     server = Server()
     server.append_worker(
         Peer,
-        num=1,
+        num=options.workers,
         max_batch_size=options.max_batch,
         max_wait_time=int(options.wait_ms),
         timeout=int(options.hang_s),
