@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from benchmarks import places
 from benchmarks.batching.faults import run_faults
 from benchmarks.batching.launch import Target, peers_python, running, wait_until_ready
 from benchmarks.batching.load import drive
@@ -28,7 +28,7 @@ from benchmarks.batching.report import markdown, plot
 from benchmarks.batching.tolerance_items import tolerance_items
 from shared.benchmark import machine_facts
 
-RESULTS = Path(__file__).parent / "results" / "batching"
+RESULTS = places.RESULTS / "batching"
 PEERS = ("litserve", "bentoml", "mosec")
 Setting = tuple[int, float]  # largest batch, wait in ms (BentoML: its latency limit)
 TWO_PROCESSES: dict[str, Sequence[Setting]] = {"mosec": ((16, 1), (64, 1), (64, 2))}

@@ -28,12 +28,12 @@ from typing import Any
 
 import httpx
 
+from benchmarks.places import RESULTS
 from benchmarks.samples import PATHS, Sample, recoded, varied
 from benchmarks.serving import Served, ask, serving
 from shared.benchmark import machine_facts, percentile
 from shared.cache import CacheLimits, DiskLevel, ResultCache, digest
 
-RESULTS = Path(__file__).parent / "results"
 SPEED_UP_BAR, HIT_P50_BAR_MS = 100.0, 5.0
 WITH_BAR = ("ocr", "whisper")  # pages and speech of 30 s
 SECRET = b"a secret of this benchmark alone"

@@ -28,6 +28,7 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks import places
 from benchmarks.gateway_report import machine, markdown, plot
 
 CHAT_PATH = "/v1/chat/completions"
@@ -47,7 +48,7 @@ INFO = (
 )
 PROXY_CORE, LOAD_CORE = "0", "1"
 Server = tuple[int, int]  # port and process id
-RESULTS = Path(__file__).parent / "results/gateway"
+RESULTS = places.RESULTS / "gateway"
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.places import RESULTS
 from benchmarks.samples import PATHS, typical
 from benchmarks.serving import ask, serving
 from shared.benchmark import machine_facts
 
-RESULTS = Path(__file__).parent / "results"
 REQUESTS = 10
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     **{service: (service, {}) for service in sorted(PATHS)},

@@ -34,12 +34,13 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from benchmarks import places
 from services.ocr.crops import SearchSize
 from services.ocr.readings import ImageArray
 from services.ocr.weights import WeightSet, find_weights
 from shared.cgroup import usable_cores
 
-RESULTS = Path(__file__).parent / "results" / "bench_ocr.json"
+RESULTS = places.RESULTS / "bench_ocr.json"
 CLIENTS = (1, 4, 16)
 BATCHES = {"off": 1, "on": 8}
 READY_S = 180.0

@@ -18,13 +18,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import places
 from benchmarks.bench_gateway import rss_mb
 from benchmarks.gateway_report import machine
 from benchmarks.resilience_rig import BODY, Answer, Process, Rig, quantile_ms, rig, summary
 from deploy.ports import free_port
 from gateway.http1_client import Http1Client
 
-RESULTS = Path(__file__).parent / "results/gateway"
+RESULTS = places.RESULTS / "gateway"
 
 
 # Two replicas of 4 places and 50 ms each: 160 requests a second. 70 % of that is 112.

@@ -24,12 +24,12 @@ from typing import Any
 
 import httpx
 
+from benchmarks.places import RESULTS
 from benchmarks.samples import mixed_pictures
 from benchmarks.serving import Served, ask, serving
 from shared.benchmark import machine_facts
 from shared.gpu.growth import theil_sen_slope
 
-RESULTS = Path(__file__).parent / "results"
 REQUESTS_UNIT = 100_000
 PARTS = ("service", "children")
 

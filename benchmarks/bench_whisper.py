@@ -29,6 +29,7 @@ import httpx
 import numpy as np
 import tokenizers
 
+from benchmarks.places import RESULTS
 from services.whisper.engines.listener import log_mel
 from services.whisper.tasks import FloatArray
 from services.whisper.tests import micro_model, voice
@@ -36,7 +37,6 @@ from shared.benchmark import PerformanceBenchmarker, Rounds, Subject, percentile
 from shared.cgroup import usable_cores
 
 SAMPLE_RATE_HZ = 16_000
-RESULTS = Path(__file__).parent / "results"
 PATH = "/v1/audio/transcriptions"
 
 

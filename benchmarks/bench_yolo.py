@@ -35,6 +35,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from benchmarks import places
 from services.yolo.engine import SERVICE_DIR, YoloEngine
 from services.yolo.engines.choice import EngineOptions
 from services.yolo.engines.export import export
@@ -45,7 +46,7 @@ from services.yolo.letterbox import Pixels, fit_for
 from shared.cgroup import usable_cores
 from shared.models.store import ModelStore
 
-RESULTS = Path(__file__).parent / "results" / "bench_yolo.json"
+RESULTS = places.RESULTS / "bench_yolo.json"
 CONFIDENCE = 0.25
 CLIENTS = (1, 4, 16)
 BATCH_SETTINGS = {"off": 1, "probed": 0, "8": 8}
