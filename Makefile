@@ -9,7 +9,7 @@ COMPOSE = docker compose --project-name gantry --project-directory . --profile $
 # ONNX Runtime reports to its maker unless it is told not to before its first import.
 export ORT_DISABLE_TELEMETRY ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help .venv run status test lint format docs lock models deps deps-train transcribe images compose chaos clean
+.PHONY: help .venv run status test bench lint format docs lock models deps deps-train transcribe images compose chaos clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z.%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | expand -t 16
@@ -58,6 +58,9 @@ deps-train:  ## add to the environment what training the demo weights needs
 
 chaos: .venv  ## kill gateway and service 200 times while jobs run, and count the jobs that suffer
 	@$(PY) -m tests.gateway.chaos $(ARGS)
+
+bench: .venv  ## run a bounded set of all benchmarks, within half an hour (ARGS="--only cache")
+	@$(PY) -m benchmarks.bench_all $(ARGS)
 
 bench-%: .venv  ## run benchmarks/bench_*.py
 	@$(PY) -m benchmarks.bench_$(subst -,_,$*) $(ARGS)

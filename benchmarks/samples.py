@@ -117,7 +117,7 @@ def text_picture(chance: random.Random) -> bytes:
 def varied(service: str, number: int) -> Sample:
     """The typical sample with other content for each number: no cache can know it.
 
-    Pictures get a few pixels of their own, speech some samples, a part another length.
+    Pictures get marks of their own at the top, speech some samples, a part another length.
     """
     sample = typical(service)
     if sample.json is not None:
@@ -143,6 +143,7 @@ def recoded(sample: Sample) -> Sample:
     return replace(sample, name="same.bmp", content=_marked(sample.content, None, "bmp"))
 
 
+MARK_PX = 12
 NOISE_FREE = b"\0\0\0\0"
 """So many bytes at the start of a recording tell variants apart; two samples are not heard."""
 
@@ -151,8 +152,10 @@ def _marked(content: bytes, number: int | None, kind: str) -> bytes:
     with Image.open(io.BytesIO(content)) as opened:
         picture = opened.convert("RGB")
     if number is not None:
-        for place in range(4):
-            picture.putpixel((place, 0), ((number >> (8 * place)) & 0xFF, 255, 255))
+        for place in range(16):  # large enough to be seen after the picture has been shrunk
+            shade = "black" if number >> place & 1 else "white"
+            box = (place * MARK_PX, 0, (place + 1) * MARK_PX - 1, MARK_PX - 1)
+            ImageDraw.Draw(picture).rectangle(box, shade)
     sink = io.BytesIO()
     picture.save(sink, kind)
     return sink.getvalue()
