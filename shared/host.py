@@ -74,7 +74,7 @@ class EngineHost:
         )
         self._health = LaneHealth(self._policy.recycle)
         self._recycling = False
-        self._gave_up = False  # unloaded for another model; wakes with the next request
+        self._sleeps = False  # unloaded for lack of work; the next request loads it again
         self._lanes: list[Lane] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._loading: asyncio.Task[None] | None = None
@@ -93,6 +93,15 @@ class EngineHost:
     def is_ready(self) -> bool:
         """Whether it takes work now."""
         return self._phase in (Phase.READY, Phase.DEGRADED)
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether a request would be answered: ready, or loaded again by the next request."""
+        return self.is_ready or (self._phase is Phase.UNLOADED and self._wakes_by_itself)
+
+    @property
+    def _wakes_by_itself(self) -> bool:
+        return self._sleeps or self._policy.idle_unload_s is not None
 
     @property
     def queued_items(self) -> int:
@@ -118,7 +127,7 @@ class EngineHost:
     def start(self) -> None:
         """Begin to load in the background; a load that is under way is not doubled."""
         if self._loading is None or self._loading.done():
-            self._gave_up = False
+            self._sleeps = False
             self._set_phase(Phase.LOADING)
             self._loading = self._spawn(self._load())
 
@@ -180,14 +189,18 @@ class EngineHost:
     def give_up_if_idle(self) -> bool:
         """Unload for another model, unless there is work; whether that was begun."""
         is_busy = self.queued_items or self._batcher.running_items or self._recycling
-        if is_busy or not self.is_ready or self._gave_up:
-            return self._gave_up
+        if is_busy or not self.is_ready or self._sleeps:
+            return self._sleeps
         log.info("%s: unloading: another model needs the device's memory", self.name)
-        self._gave_up = True
-        lanes, self._lanes = self._lanes, []
-        self._set_phase(Phase.UNLOADED)  # a request that comes now loads it again, and waits
-        self._spawn(self._free(lanes))
+        self._go_to_sleep()
         return True
+
+    def _go_to_sleep(self) -> None:
+        """Free the engine; requests that come from now on load it again, and wait in the queue."""
+        self._sleeps = True
+        lanes, self._lanes = self._lanes, []
+        self._set_phase(Phase.UNLOADED)
+        self._spawn(self._free(lanes))
 
     async def _free(self, lanes: Sequence[Lane]) -> None:
         for lane in lanes:
@@ -300,9 +313,7 @@ class EngineHost:
 
     async def _wake(self, context: RequestContext) -> None:
         self._last_work = asyncio.get_running_loop().time()
-        if self._phase is Phase.UNLOADED and (
-            self._gave_up or self._policy.idle_unload_s is not None
-        ):
+        if self._phase is Phase.UNLOADED and self._wakes_by_itself:
             self.start()
             await self.settled()
         if self.info is not None:
@@ -450,7 +461,7 @@ class EngineHost:
                 break
             await asyncio.sleep(max(left_s, 0.05))
         log.info("%s: unloaded after %g s without work", self.name, idle_s)
-        await self.unload()
+        self._go_to_sleep()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.ensure_future(work)

@@ -29,7 +29,7 @@ async def _livez() -> dict[str, str]:
 async def _readyz(request: Request) -> JSONResponse:
     """Say whether every engine takes work, and why not."""
     spec: ServiceSpec = request.app.state.spec
-    is_ready = all(host.is_ready for host in spec.hosts)
+    is_ready = all(host.takes_work for host in spec.hosts)
     wait_s = max((host.predicted_wait_s() for host in spec.hosts), default=0.0)
     body = {
         "ready": is_ready,

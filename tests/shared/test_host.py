@@ -230,6 +230,22 @@ def test_idle_engine_is_unloaded_and_wakes_for_the_next_request():
     assert simulate(main) == ((Phase.UNLOADED, 1), (1, 1), Phase.READY)
 
 
+def test_all_requests_that_meet_an_idle_engine_asleep_are_answered():
+    async def main(loop):
+        host = host_of(Script(), policy=HostPolicy(idle_unload_s=30))
+        host.start()
+        await host.settled()
+        await asyncio.sleep(100)
+        asleep = (host.phase, host.is_ready, host.takes_work)
+        answers = await asyncio.gather(*(ask(host, number) for number in range(5)))
+        await host.stop()
+        return asleep, answers
+
+    asleep, answers = simulate(main)
+    assert asleep == (Phase.UNLOADED, False, True)
+    assert answers == [(1, number) for number in range(5)]
+
+
 def test_two_lanes_run_side_by_side():
     async def main(loop):
         host = host_of(Script(), policy=HostPolicy(lanes=2))
