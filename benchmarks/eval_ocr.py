@@ -48,7 +48,7 @@ class Score:
 def main() -> int:
     """Read every file, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runtime", default="onnxruntime", choices=["onnxruntime", "openvino"])
+    parser.add_argument("--runtime", default="auto", choices=["auto", "onnxruntime", "openvino"])
     parser.add_argument("--engine", default="rapidocr", choices=["rapidocr", "paddleocr"])
     parser.add_argument("--model-dir", type=Path)
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
@@ -84,7 +84,10 @@ async def _evaluate(folder: Path, arguments: argparse.Namespace) -> dict[str, An
     return {
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.processor() or platform.machine()}, {usable_cores()} cores",
-        "engine": f"{arguments.engine} on {arguments.runtime}",
+        "engine": [
+            f"{arguments.engine}, {each['runtime']} in {each['compute_type']}"
+            for each in info["models"]
+        ],
         "models": [each["id"] for each in info["models"]],
         "tile_size": arguments.tile_size,
         "scores": [asdict(score) for score in scores],

@@ -19,7 +19,7 @@ class EngineOptions:
     models_dir: str = "models"
     model_dir: str | None = None
     device: str = "auto"
-    runtime: str = "onnxruntime"
+    runtime: str = "auto"
     threads: int = 0
 
     @classmethod
@@ -41,20 +41,23 @@ class EngineOptions:
         return self.threads or usable_cores()
 
 
-def detector_info(weights: Weights, device: Device) -> EngineInfo:
+def detector_info(weights: Weights, device: Device, runtime: str, compute_type: str) -> EngineInfo:
     """How a detector presents itself."""
     return EngineInfo(
         weights.name,
         device.name,
+        compute_type,
         fallback_reason=device.fallback_reason,
         device_reason=device.reason,
         demo=weights.demo,
         licence=weights.licence,
-        details=(("task", "text detection"), ("digest", weights.digest())),
+        details=(("task", "text detection"), ("runtime", runtime), ("digest", weights.digest())),
     )
 
 
-def recogniser_info(weights: Sequence[Weights], device: Device) -> EngineInfo:
+def recogniser_info(
+    weights: Sequence[Weights], device: Device, runtime: str, compute_type: str
+) -> EngineInfo:
     """How a set of recognisers presents itself; ``details`` lists each with its languages."""
     listed = [
         {
@@ -70,9 +73,10 @@ def recogniser_info(weights: Sequence[Weights], device: Device) -> EngineInfo:
     return EngineInfo(
         first.name,
         device.name,
+        compute_type,
         fallback_reason=device.fallback_reason,
         device_reason=device.reason,
         demo=first.demo,
         licence=first.licence,
-        details=(("task", "text recognition"), ("recognisers", listed)),
+        details=(("task", "text recognition"), ("runtime", runtime), ("recognisers", listed)),
     )

@@ -1,4 +1,4 @@
-"""Detector and recogniser on PaddleOCR: ONNX files on ONNX Runtime, Paddle's own on PaddlePaddle.
+"""PP-OCR networks through PaddleOCR: ONNX files on ONNX Runtime, Paddle's own on PaddlePaddle.
 
 PaddleOCR wants a folder per network with an ``inference.yml`` that describes it. ONNX files without
 one, as in RapidOCR's wheel, are linked into a temporary folder beside one written here. Given its
@@ -7,7 +7,7 @@ folder and name, a network is loaded without asking any model host.
 
 import importlib.util
 import tempfile
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,16 @@ import yaml
 from paddleocr import TextDetection, TextRecognition
 
 from services.ocr.crops import CROP_HEIGHT_PX, GRID_PX
-from services.ocr.engines.golden import (
-    check_found,
-    check_read,
-    golden_crop,
-    golden_key,
-    golden_page,
+from services.ocr.engines.engine import (
+    DetectorEngine,
+    DetectorNetwork,
+    RecogniserEngine,
+    RecogniserNetwork,
 )
-from services.ocr.engines.options import EngineOptions, detector_info, recogniser_info
+from services.ocr.engines.options import EngineOptions
 from services.ocr.readings import FloatArray, FoundText, ImageArray, Reading
-from services.ocr.weights import Weights
-from shared.engine import Engine, EngineInfo
+from services.ocr.weights import DESCRIPTION, Weights
+from shared.engine import Engine
 from shared.errors import ModelMissing
 from shared.gpu.device import Device, choose_device
 
@@ -39,103 +38,100 @@ UNCLIP_RATIO = 1.6
 
 def create_detector(options: Mapping[str, Any]) -> Engine:
     """The detector, for a lane."""
-    return PaddleDetector(EngineOptions.from_json(options))
+    return DetectorEngine(EngineOptions.from_json(options), PaddleOcr())
 
 
 def create_recogniser(options: Mapping[str, Any]) -> Engine:
     """The recognisers, for a lane."""
-    return PaddleRecogniser(EngineOptions.from_json(options))
+    return RecogniserEngine(EngineOptions.from_json(options), PaddleOcr())
 
 
-class PaddleDetector:
-    """Finds lines of text. A payload is a picture (height, width, 3) RGB, sides multiples of 32."""
+class PaddleOcr:
+    """Opens networks through PaddleOCR."""
 
-    def __init__(self, options: EngineOptions) -> None:
-        """Nothing is loaded yet."""
-        self._options = options
-        self._network: Any = None  # paddleocr has no types
+    def choose_device(self, options: EngineOptions, weights: Weights) -> Device:
+        """A GPU where the runtime that the file needs can use one."""
 
-    def load(self) -> EngineInfo:
-        """Load the network."""
-        weights = self._options.weights().detector
-        device = _device(self._options, weights)
+        def runtime_gpus() -> int:
+            if weights.path.suffix == ".onnx":
+                return 16 if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else 0
+            import paddle  # only where Paddle's own format is used
+
+            return int(paddle.device.cuda.device_count())
+
+        return choose_device(options.device, runtime_gpus=runtime_gpus)
+
+    def open_detector(
+        self, weights: Weights, options: EngineOptions, device: Device
+    ) -> DetectorNetwork:
+        """Load a detector."""
+        return _Detector(weights, options, device)
+
+    def open_recogniser(
+        self, weights: Weights, options: EngineOptions, device: Device
+    ) -> RecogniserNetwork:
+        """Load a recogniser."""
+        return _Recogniser(weights, options, device)
+
+
+class _Network:
+    """One of PaddleOCR's modules; it has no types."""
+
+    compute_type = "float32"
+
+    def __init__(
+        self,
+        module: Any,  # noqa: ANN401 - untyped
+        weights: Weights,
+        runtime: dict[str, Any],
+        **steps: Any,  # noqa: ANN401 - untyped
+    ) -> None:
+        self.runtime = str(runtime["engine"])
         with model_folder(weights) as folder:
-            self._network = TextDetection(
-                model_name=weights.registered_name,
-                model_dir=folder,
-                # Pictures come at the size at which they are searched.
-                limit_side_len=GRID_PX,
-                limit_type="min",
-                box_thresh=BOX_THRESHOLD,
-                unclip_ratio=UNCLIP_RATIO,
-                **_runtime(weights, self._options, device),
+            self._module = module(
+                model_name=weights.registered_name, model_dir=folder, **steps, **runtime
             )
-        return detector_info(weights, device)
-
-    def warm_up(self) -> None:
-        """Find the golden line."""
-        check_found(self.run((), [golden_page()])[0])
-
-    def run(self, key: Hashable, payloads: Sequence[ImageArray]) -> list[FoundText]:
-        """Search each picture."""
-        return [self._find(picture) for picture in payloads]
 
     def close(self) -> None:
-        """Free the network."""
-        if self._network is not None:
-            self._network.close()
-        self._network = None
-
-    def _find(self, picture: ImageArray) -> FoundText:
-        (found,) = self._network.predict(_as_bgr(picture), batch_size=1)
-        polygons = np.asarray(found["dt_polys"], np.float32).reshape(-1, 4, 2)
-        return FoundText(polygons)
+        self._module.close()
 
 
-class PaddleRecogniser:
-    """Reads crops. Keys are (recogniser, bucket width in px); a payload is a crop (h, w, 3) RGB."""
+class _Detector(_Network):
+    """A detector."""
 
-    def __init__(self, options: EngineOptions) -> None:
-        """Nothing is loaded yet."""
-        self._options = options
-        self._weights: tuple[Weights, ...] = ()
-        self._networks: dict[str, Any] = {}  # paddleocr has no types
+    def __init__(self, weights: Weights, options: EngineOptions, device: Device) -> None:
+        super().__init__(
+            TextDetection,
+            weights,
+            _runtime(weights, options, device),
+            # Pictures come at the size at which they are searched.
+            limit_side_len=GRID_PX,
+            limit_type="min",
+            box_thresh=BOX_THRESHOLD,
+            unclip_ratio=UNCLIP_RATIO,
+        )
 
-    def load(self) -> EngineInfo:
-        """Load the networks."""
-        self._weights = self._options.weights().recognisers
-        device = _device(self._options, self._weights[0])
-        for weights in self._weights:
-            with model_folder(weights) as folder:
-                self._networks[weights.name] = TextRecognition(
-                    model_name=weights.registered_name,
-                    model_dir=folder,
-                    **_runtime(weights, self._options, device),
-                )
-        return recogniser_info(self._weights, device)
+    def __call__(self, pictures: Sequence[ImageArray]) -> list[FoundText]:
+        answers = self._module.predict(list(pictures), batch_size=len(pictures))
+        return [
+            FoundText(np.asarray(each["dt_polys"], np.float32).reshape(-1, 4, 2))
+            for each in answers
+        ]
 
-    def warm_up(self) -> None:
-        """Read the golden line."""
-        for weights in self._weights:
-            reading = self.run(golden_key(weights.name), [golden_crop()])[0]
-            if "en" in weights.languages:
-                check_read(reading, weights.name)
 
-    def run(self, key: Hashable, payloads: Sequence[ImageArray]) -> list[Reading]:
-        """Read crops, each alone: on a CPU wider batches are slower."""
-        assert isinstance(key, tuple)
-        network = self._networks[key[0]]
-        return [_read(network, crop) for crop in payloads]
+class _Recogniser(_Network):
+    """A recogniser."""
 
-    def close(self) -> None:
-        """Free the networks."""
-        for network in self._networks.values():
-            network.close()
-        self._networks.clear()
+    def __init__(self, weights: Weights, options: EngineOptions, device: Device) -> None:
+        super().__init__(TextRecognition, weights, _runtime(weights, options, device))
+
+    def __call__(self, crops: Sequence[ImageArray], width_px: int) -> list[Reading]:
+        # Each alone: PaddleOCR pads a batch to its widest crop, which changes what is read.
+        return [_read(self._module, crop) for crop in crops]
 
 
 def _read(network: Any, crop: ImageArray) -> Reading:  # noqa: ANN401 - untyped
-    (read,) = network.predict(_as_bgr(crop), batch_size=1, return_word_box=True)
+    (read,) = network.predict(crop, batch_size=1, return_word_box=True)
     text, (steps, _words, columns, _kinds) = read["rec_text"]
     if not text:
         return Reading("", 0.0, np.zeros(0, np.float32))
@@ -163,22 +159,6 @@ def _positions(text: str, steps: float, columns: Sequence[Sequence[int]]) -> Flo
     return np.asarray(np.clip((filled + 0.5) / steps, 0, 1), np.float32)
 
 
-def _as_bgr(picture: ImageArray) -> ImageArray:
-    """The channel order that PP-OCR networks were trained on."""
-    return np.ascontiguousarray(picture[:, :, ::-1])
-
-
-def _device(options: EngineOptions, weights: Weights) -> Device:
-    def runtime_gpus() -> int:
-        if weights.path.suffix == ".onnx":
-            return 16 if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else 0
-        import paddle  # only where Paddle's own format is used
-
-        return int(paddle.device.cuda.device_count())
-
-    return choose_device(options.device, runtime_gpus=runtime_gpus)
-
-
 def _runtime(weights: Weights, options: EngineOptions, device: Device) -> dict[str, Any]:
     """Arguments that choose what runs a network."""
     name = f"gpu:{device.index}" if device.is_gpu else "cpu"
@@ -199,13 +179,13 @@ def model_folder(weights: Weights) -> Iterator[str]:
     """The network's folder as PaddleOCR wants it; a temporary one for an ONNX file alone."""
     path = weights.path
     own = path if path.is_dir() else path.parent
-    if (own / "inference.yml").is_file():
+    if (own / DESCRIPTION).is_file():
         yield str(own)
         return
     with tempfile.TemporaryDirectory(prefix="gantry-ocr-") as folder:
         (Path(folder) / "inference.onnx").symlink_to(path.resolve())
         description = _describe(weights)
-        (Path(folder) / "inference.yml").write_text(yaml.safe_dump(description, allow_unicode=True))
+        (Path(folder) / DESCRIPTION).write_text(yaml.safe_dump(description, allow_unicode=True))
         yield folder
 
 

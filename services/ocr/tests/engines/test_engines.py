@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -25,20 +26,18 @@ def note_network(event, arguments):
 sys.addaudithook(note_network)
 
 
-@pytest.fixture(scope="module", params=["rapid", "openvino", "paddle"])
+@pytest.fixture(scope="module", params=["onnxruntime", "openvino", "paddle"])
 def engines(request, tmp_path_factory):
     """A detector and a recogniser, loaded and warmed up."""
-    models_dir = str(tmp_path_factory.mktemp("models"))
     # Imported here so that the other libraries are not loaded for a run of some tests.
     if request.param == "paddle":
-        from services.ocr.engines.paddle import PaddleDetector as Detector
-        from services.ocr.engines.paddle import PaddleRecogniser as Recogniser
+        from services.ocr.engines import paddle as library
     else:
-        from services.ocr.engines.rapid import RapidDetector as Detector
-        from services.ocr.engines.rapid import RapidRecogniser as Recogniser
-    runtime = "openvino" if request.param == "openvino" else "onnxruntime"
-    options = EngineOptions(models_dir=models_dir, device="cpu", threads=2, runtime=runtime)
-    pair = Detector(options), Recogniser(options)
+        from services.ocr.engines import rapid as library
+    runtime = "auto" if request.param == "paddle" else request.param
+    models_dir = str(tmp_path_factory.mktemp("models"))
+    options = asdict(EngineOptions(models_dir=models_dir, device="cpu", threads=2, runtime=runtime))
+    pair = library.create_detector(options), library.create_recogniser(options)
     with watched_network():
         for engine in pair:
             engine.load()
@@ -102,3 +101,15 @@ def test_several_payloads_give_the_answers_of_each_alone(engines):
     assert [each.confidence for each in together] == pytest.approx(
         [each.confidence for each in alone], abs=1e-3
     )
+
+
+def test_pictures_searched_together_give_what_each_gives_alone(engines):
+    detector, _ = engines
+    pages = [np.asarray(draw_page([((40, 40 * n), TEXT)], size=(448, 160))) for n in range(1, 4)]
+
+    together = detector.run((448, 160), pages)
+
+    alone = [detector.run((448, 160), [page])[0] for page in pages]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one.polygons, other.polygons, atol=1)
+    assert [len(each.polygons) for each in together] == [1, 1, 1]

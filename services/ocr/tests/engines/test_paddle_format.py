@@ -1,13 +1,13 @@
 """Weights in Paddle's own format, which need ``requirements-paddle.in``."""
 
 import importlib.util
+from dataclasses import asdict
 
 import pytest
 
 from services.ocr.app import build
+from services.ocr.engines import paddle, rapid
 from services.ocr.engines.options import EngineOptions
-from services.ocr.engines.paddle import PaddleDetector
-from services.ocr.engines.rapid import RapidDetector
 from services.ocr.settings import OcrSettings
 from services.ocr.tests.conftest import ask, character_error_rate
 from shared.errors import ModelMissing
@@ -17,7 +17,7 @@ HAS_PADDLE = importlib.util.find_spec("paddle") is not None
 
 
 def options(folder):
-    return EngineOptions(model_dir=str(folder), device="cpu", threads=2)
+    return asdict(EngineOptions(model_dir=str(folder), device="cpu", threads=2))
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ def folder(tmp_path):
 @pytest.mark.skipif(HAS_PADDLE, reason="PaddlePaddle is installed")
 def test_without_paddlepaddle_the_requirement_is_named(folder):
     with pytest.raises(ModelMissing, match=r"requirements-paddle\.in"):
-        PaddleDetector(options(folder)).load()
+        paddle.create_detector(options(folder)).load()
 
 
 def test_rapidocr_names_the_engine_that_could(folder):
     with pytest.raises(ModelMissing, match="OCR_ENGINE=paddleocr"):
-        RapidDetector(options(folder)).load()
+        rapid.create_detector(options(folder)).load()
 
 
 @pytest.mark.data
