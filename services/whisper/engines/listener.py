@@ -89,7 +89,8 @@ def log_mel(samples: FloatArray, *, n_mels: int) -> FloatArray:
     """
     missing = max(0, MIN_SAMPLES - len(samples))
     features: FloatArray = _extractor(n_mels)(np.pad(samples, (0, missing)))
-    return np.ascontiguousarray(features, np.float32)
+    # The last frame is of the filling that the extractor adds; faster-whisper drops it too.
+    return np.ascontiguousarray(features[:, :-1], np.float32)
 
 
 @cache

@@ -40,7 +40,8 @@ class Shape:
 
 MICRO = Shape()
 TINY = Shape(384, 6, 4, 4, extra_tokens=50_000)
-"""Whisper tiny's shape: for measurements of speed."""
+SMALL = Shape(768, 12, 12, 12, extra_tokens=50_000)
+"""Shapes of Whisper tiny and small: for measurements of speed."""
 
 MULTILINGUAL_MARK = ""
 """CTranslate2 (4.8) calls a Whisper model multilingual when its vocabulary has an empty token, as
@@ -89,11 +90,12 @@ def build_random(folder: Path, *, shape: Shape = MICRO, is_endless: bool = False
     Args:
         folder: where to write it.
         shape: its size.
-        is_endless: whether it goes on to the most tokens allowed, for measurements of speed.
+        is_endless: whether it goes on to the most tokens allowed, without further times, for
+            measurements of speed.
     """
     tokenizer = _tokenizer(multilingual=True, shape=shape)
     spec = _spec(tokenizer, 3, shape)
-    return _save(spec, tokenizer, folder, never=("<|endoftext|>",) if is_endless else ())
+    return _save(spec, tokenizer, folder, never=("<|endoftext|>", *TIMES[1:]) if is_endless else ())
 
 
 def text_tokens(text: str) -> list[str]:

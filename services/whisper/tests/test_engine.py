@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from faster_whisper.feature_extractor import FeatureExtractor
 
 from services.whisper.engines.listener import log_mel
 from services.whisper.tasks import DecodeOptions, WindowTask
@@ -43,6 +44,15 @@ def plain(result):
         result.segments, words, result.language, result.is_loop,
         round(result.avg_logprob, 3), round(result.no_speech_prob, 3),
     )  # fmt: skip
+
+
+def test_features_are_those_of_the_sound_alone():
+    sound = voice.speech(5)
+
+    features = log_mel(sound, n_mels=80)
+
+    assert features.shape == (80, 500)  # one frame for each 10 ms, none for filling
+    np.testing.assert_array_equal(features, FeatureExtractor()(sound)[:, :500])
 
 
 def test_text_does_not_depend_on_who_shares_the_batch(random_engine, tasks):

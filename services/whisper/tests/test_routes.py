@@ -2,6 +2,7 @@ import json
 import re
 
 import httpx
+import psutil
 import pytest
 
 from services.whisper.app import build
@@ -11,6 +12,7 @@ from services.whisper.tests import micro_model, voice
 from services.whisper.tests.conftest import recogniser
 from shared.testing import running_app, running_server
 
+TOKEN = "a-token-of-enough-characters"
 PATH = "/v1/audio/transcriptions"
 
 
@@ -183,6 +185,18 @@ async def test_long_audio_is_refused(scripted_model):
     assert "2 s" in answer.json()["detail"]
 
 
+async def test_too_many_channels_and_bytes_are_refused(scripted_model):
+    settings = WhisperSettings(model=str(scripted_model), max_channels=2, max_body_bytes=50_000)
+    six_channels = voice.wav(voice.silence(0.2), n_channels=6)
+    async with running_app(build(settings, recogniser(scripted_model), Listener())) as client:
+        wide = await post(client, six_channels)
+        large = await post(client, voice.wav(voice.silence(3)))
+
+    assert (wide.status_code, large.status_code) == (413, 413)
+    assert "6 channels; the limit is 2" in wide.json()["detail"]
+    assert "50000 bytes" in large.json()["detail"]
+
+
 async def test_missing_model_is_one_sentence(tmp_path):
     settings = WhisperSettings(model="small", models_dir=tmp_path, device="cpu")
     async with running_app(build(settings, listener=Listener())) as client:
@@ -217,16 +231,25 @@ async def test_english_only_model_does_not_translate(tmp_path, one_sentence):
     assert answer.json()["text"] == "Yes."
 
 
-async def test_real_processes_answer_and_stream(scripted_model, two_sentences):
+async def test_real_processes_answer_stream_and_are_unloaded(scripted_model, two_sentences):
     settings = WhisperSettings(
-        model=str(scripted_model), device="cpu", max_new_tokens=60, cache_memory_bytes=0
-    )
+        model=str(scripted_model), device="cpu", max_new_tokens=60, cache_memory_bytes=0,
+        max_batch_size=8, internal_token=TOKEN,
+    )  # fmt: skip
     app = build(settings)
-    async with running_server(app) as url, httpx.AsyncClient(base_url=url) as client:
+    headers = {"X-Internal-Token": TOKEN}
+    async with running_server(app) as url, httpx.AsyncClient(
+        base_url=url, headers=headers, timeout=30
+    ) as client:  # fmt: skip
         for host in app.state.spec.hosts:
             await host.settled()
         plain = await post(client, two_sentences)
         events = await post(client, two_sentences, stream="true")
+        loaded = engine_processes()
+        await client.post("/admin/unload")
+        unloaded, refused = engine_processes(), await post(client, two_sentences)
+        await client.post("/admin/preload")
+        again = await post(client, two_sentences)
 
     sent = [json.loads(line[6:]) for line in events.text.split("\n\n") if line]
     assert plain.json()["text"] == "Hello world. Again. Hello world. Again."
@@ -237,6 +260,23 @@ async def test_real_processes_answer_and_stream(scripted_model, two_sentences):
     assert "".join(event["delta"] for event in sent[:2]) == sent[2]["text"] == plain.json()["text"]
     assert sent[2]["usage"] == {"type": "duration", "seconds": 14.0}
     assert sent[2]["timing_ms"]["inference"] > 0
+    assert (len(loaded), len(unloaded)) == (2, 0)  # memory is given back with the process
+    assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
+    assert again.json() == plain.json()
+
+
+def engine_processes():
+    """Recogniser and listener, as the system knows them; decoders start only with work."""
+    return [
+        child
+        for child in psutil.Process().children()
+        if child.status() != psutil.STATUS_ZOMBIE and is_engine(child)
+    ]
+
+
+def is_engine(process):
+    """Whether a child has an inference library loaded, which decoders have not."""
+    return any("ctranslate2" in each.path for each in process.memory_maps())
 
 
 async def test_text_in_a_loop_is_tried_again_and_reported(tmp_path, one_sentence):

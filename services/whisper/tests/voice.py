@@ -48,12 +48,12 @@ def silence(seconds):
     return np.zeros(int(seconds * SAMPLE_RATE_HZ), np.float32)
 
 
-def wav(*pieces, sample_rate_hz=SAMPLE_RATE_HZ):
-    """A WAV file of the pieces, one after the other."""
-    samples = np.concatenate(pieces)
+def wav(*pieces, sample_rate_hz=SAMPLE_RATE_HZ, n_channels=1):
+    """A WAV file of the pieces, one after the other, alike in all channels."""
+    samples = np.repeat(np.concatenate(pieces), n_channels)
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(n_channels)
         file.setsampwidth(2)
         file.setframerate(sample_rate_hz)
         file.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
