@@ -1,135 +1,374 @@
-"""``make bench-whisper``: the speech service against a thread pool on the same weights.
+"""``make bench-whisper``: the speech service beside faster-whisper, and its parts on and off.
 
-Random weights in the shape of Whisper tiny are built first; they say nothing meaningful, so only
-speed is measured: every window is decoded to the same number of tokens, and no window is tried
-again. The peer is what a thread pool of faster-whisper calls costs at the least: for each clip
-features, encode and generate with the service's own options, straight on CTranslate2, without HTTP,
-decoding or voice activity. The service is measured from the outside, over HTTP.
+Random weights in the true shapes of Whisper tiny and small are built first. They say nothing
+meaningful, so only speed is measured: every window is decoded to the same number of tokens, and no
+window is tried again. The peer is faster-whisper itself in a pool of threads, as it comes and tuned
+(``whisper_peers.py``); the service is asked over HTTP, so its upload, decoding and detector are in
+its time. Variants run interleaved, texts are compared, and processor time stands beside the clock,
+because it repeats on a machine that has other work too.
 
-``ARGS="--model FOLDER"`` takes other weights; texts are compared with the peer's in any case.
+``ARGS="--model FOLDER"`` takes other weights; ``ARGS="--sections clips mixed"`` a part of it all.
 """
 
 import argparse
 import asyncio
 import json
-import os
-import socket
-import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-import ctranslate2
 import httpx
 import numpy as np
-import tokenizers
 
 from benchmarks.places import RESULTS
-from services.whisper.engines.listener import log_mel
-from services.whisper.tasks import FloatArray
+from benchmarks.serving import Served, serving
+from benchmarks.whisper_peers import Run, faster_whisper
 from services.whisper.tests import micro_model, voice
-from shared.benchmark import PerformanceBenchmarker, Rounds, Subject, percentile
+from shared.benchmark import machine_facts, percentile
 from shared.cgroup import usable_cores
 
-SAMPLE_RATE_HZ = 16_000
 PATH = "/v1/audio/transcriptions"
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
+SHAPES = {"tiny": micro_model.TINY, "small": micro_model.SMALL}
+SERVICE = "service"
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all sections share."""
+
+    folder: Path
+    model: Path
+    clips: list[Path]  # 5 s each
+    tokens: int
+    clients: int
+    rounds: int
+    long_minutes: int
+
+    @contextmanager
+    def served(self, **settings: object) -> Iterator[Served]:
+        """The service with these settings, without a cache."""
+        own = {
+            "model": self.model, "device": "cpu", "max_new_tokens": self.tokens,
+            "max_attempts": 1, "log_level": "warning", "cache_memory_bytes": 0,
+            "compute_type": "int8", **settings,
+        }  # fmt: skip
+        environ = {f"WHISPER_{name.upper()}": str(value) for name, value in own.items()}
+        with serving("whisper", environ) as served:
+            yield served
 
 
 def main(argv: Sequence[str]) -> None:
-    """Measure what the arguments ask for and write the reports."""
+    """Measure what the arguments ask for and write the report."""
     parser = argparse.ArgumentParser(prog="make bench-whisper", description=__doc__)
     parser.add_argument("--model", type=Path, help="folder of weights; default: random, tiny shape")
     parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--clips", type=int, default=32, help="clips of a round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clips", type=int, default=16, help="clips of a round")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=50, help="tokens of a window")
-    parser.add_argument("--beam-size", type=int, default=1)
-    parser.add_argument("--compute-type", default="int8")
-    parser.add_argument("--long-minutes", type=float, default=10.0)
+    parser.add_argument("--long-minutes", type=int, default=10)
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--output", type=Path, default=RESULTS / "whisper")
     chosen = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        model = chosen.model or micro_model.build_random(
-            Path(folder) / "tiny", shape=micro_model.TINY, is_endless=True
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bench = Bench(
+            folder,
+            chosen.model or random_model(folder, "tiny"),
+            written_clips(folder, chosen.clips),
+            chosen.tokens,
+            chosen.clients,
+            chosen.rounds,
+            chosen.long_minutes,
         )
-        compare_clips(chosen, model)
-        measure_long_and_mixed(chosen, model)
-
-
-def compare_clips(chosen: argparse.Namespace, model: Path) -> None:
-    """Closed loop of clips of 5 s: thread pool, service without batches, service."""
-    spoken = [voice.speech(5, seed) for seed in range(chosen.clips)]
-    files = [voice.wav(clip) for clip in spoken]
-    clips = [np.round(clip * 32767).astype(np.int16).astype(np.float32) / 32768 for clip in spoken]
-    peer = ThreadPoolPeer(model, chosen)
-    with served(model, chosen, max_batch_size=1) as single, served(model, chosen) as batched:
-        same = np.mean(
-            [a == b for a, b in zip(peer.run(clips), post_all(batched, files, chosen), strict=True)]
-        )
-        subject = Subject(
-            name=f"whisper: {chosen.clients} clients, clips of 5 s, beam {chosen.beam_size}",
-            device="cpu",
-            weights=f"{chosen.model or 'random, tiny shape'}, {chosen.compute_type}",
-            batch=f"at most 8 windows; {chosen.clips} clips a round",
-            input=f"synthetic voice, {chosen.tokens} tokens a window",
-        )
-        report = PerformanceBenchmarker(subject, Rounds(1, chosen.rounds)).compare(
-            {
-                "thread pool": lambda: void(peer.run(clips)),
-                "service, no batches": lambda: void(post_all(single, files, chosen)),
-                "service": lambda: void(post_all(batched, files, chosen)),
-            },
-            notes=[f"Texts equal to the thread pool's: {same:.0%} of {len(clips)}."],
-        )
-    report.save(RESULTS, f"whisper_clips_beam{chosen.beam_size}_{chosen.compute_type}")
-    sys.stdout.write(report.markdown() + "\n")
-
-
-def measure_long_and_mixed(chosen: argparse.Namespace, model: Path) -> None:
-    """A long recording alone, short clips alone, and short clips while the long one runs."""
-    minute = np.concatenate([voice.speech(18, 1), voice.silence(2)] * 3)
-    long = voice.wav(np.tile(minute, max(1, round(chosen.long_minutes))))
-    short = voice.wav(voice.speech(5))
-    with served(model, chosen) as url:
-        facts = asyncio.run(_long_and_mixed(url, long, short))
-    facts = {
-        "conditions": {
-            "device": "cpu", "cores": usable_cores(), "load": round(os.getloadavg()[0], 1),
-            "weights": str(chosen.model or "random, tiny shape"),
-            "compute_type": chosen.compute_type, "tokens": chosen.tokens,
-            "beam_size": chosen.beam_size, "long_s": 60 * max(1, round(chosen.long_minutes)),
-            "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        },
-        **facts,
+        found = {}
+        for section in chosen.sections:
+            started = time.perf_counter()
+            found[section] = SECTIONS[section](bench)
+            sys.stdout.write(f"{section}: {time.perf_counter() - started:.0f} s\n")
+            sys.stdout.flush()
+    report = {
+        "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": machine_facts(("ctranslate2", "faster-whisper", "onnxruntime")),
+        "weights": str(chosen.model or "random, shape of Whisper tiny; speed only"),
+        "clients": chosen.clients, "clips": chosen.clips, "tokens": chosen.tokens,
+        "rounds": chosen.rounds, **found,
     }  # fmt: skip
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(facts, indent=1) + "\n"
-    (RESULTS / f"whisper_long_beam{chosen.beam_size}_{chosen.compute_type}.json").write_text(text)
-    sys.stdout.write(text)
+    chosen.output.parent.mkdir(parents=True, exist_ok=True)
+    chosen.output.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
+    chosen.output.with_suffix(".md").write_text(markdown(report))
+    plot(report, chosen.output.with_suffix(".png"))
+    sys.stdout.write(markdown(report))
 
 
-async def _long_and_mixed(url: str, long: bytes, short: bytes) -> dict[str, Any]:
+def random_model(folder: Path, shape: str) -> Path:
+    """Weights of a true shape that decode to the most tokens allowed."""
+    return micro_model.build_random(folder / shape, shape=SHAPES[shape], is_endless=True)
+
+
+def written_clips(folder: Path, count: int) -> list[Path]:
+    """Clips of 5 s."""
+    clips = [folder / f"{number}.wav" for number in range(count)]
+    for seed, clip in enumerate(clips):
+        clip.write_bytes(voice.wav(voice.speech(5, seed)))
+    return clips
+
+
+# Sections
+
+
+def clips(bench: Bench) -> Facts:
+    """Closed loop of short clips at beam 5 and greedy, tiny shape in int8."""
+    return {f"beam {beam}": compared(bench, bench.model, bench.clips, beam) for beam in (5, 1)}
+
+
+def small(bench: Bench) -> Facts:
+    """The same for the shape of Whisper small, the default on a CPU; few clips and rounds."""
+    model = random_model(bench.folder, "small")
+    return {"beam 5": compared(bench, model, bench.clips[:4], 5, rounds=1, peers=("2 threads",))}
+
+
+def compared(
+    bench: Bench,
+    model: Path,
+    files: Sequence[Path],
+    beam: int,
+    *,
+    rounds: int | None = None,
+    peers: Sequence[str] | None = None,
+) -> Facts:
+    """faster-whisper's set-ups and the service, interleaved."""
+    cores = usable_cores()
+    setups: dict[str, dict[str, Any]] = {
+        "as it comes": {},
+        "2 threads": {"cpu_threads": cores, "environ": PASSIVE},
+        "2 workers": {"cpu_threads": 1, "workers": cores, "environ": PASSIVE},
+    }
+    with ExitStack() as stack:
+        served = stack.enter_context(bench.served(model=model, beam_size=beam))
+        work: dict[str, Callable[[], Run]] = {}
+        for name in peers or setups:
+            peer = stack.enter_context(
+                faster_whisper(
+                    model, compute_type="int8", beam_size=beam, tokens=bench.tokens, **setups[name]
+                )
+            )
+            work[f"faster-whisper, {name}"] = lambda peer=peer: peer.run(
+                files, threads=bench.clients
+            )
+        work[SERVICE] = lambda: asked(served, files, bench.clients)
+        return tabled(interleaved(work, rounds or bench.rounds), len(files))
+
+
+def batching(bench: Bench) -> Facts:
+    """The service with windows one by one and in batches, in the number formats of a CPU."""
+    found = {}
+    for compute_type in ("int8", "float32"):
+        with ExitStack() as stack:
+            work: dict[str, Callable[[], Run]] = {}
+            for size in (1, 8):
+                served = stack.enter_context(
+                    bench.served(compute_type=compute_type, max_batch_size=size)
+                )
+                work[f"batches of {size}"] = lambda served=served: asked(
+                    served, bench.clips, bench.clients
+                )
+            found[compute_type] = tabled(interleaved(work, 2), len(bench.clips))
+    return found
+
+
+def long_file(bench: Bench) -> Facts:
+    """One long recording: the service beside faster-whisper one by one and in its own batches."""
+    file = bench.folder / "long.wav"
+    file.write_bytes(long_recording(bench.long_minutes))
+    with ExitStack() as stack:
+        served = stack.enter_context(bench.served())
+        peer = stack.enter_context(
+            faster_whisper(
+                bench.model, compute_type="int8", beam_size=5, tokens=bench.tokens,
+                cpu_threads=usable_cores(), environ=PASSIVE,
+            )
+        )  # fmt: skip
+        work: dict[str, Callable[[], Run]] = {
+            "faster-whisper": lambda: peer.run([file], threads=1),
+            "faster-whisper, batched": lambda: peer.run([file], threads=1, batched=True),
+            SERVICE: lambda: asked(served, [file], 1),
+        }
+        peer.run(bench.clips[:1], threads=1)
+        asked(served, bench.clips[:1], 1)
+        facts = tabled({name: [each()] for name, each in work.items()}, 1)
+    for row in facts["variants"].values():
+        row["real_time_factor"] = round(60 * bench.long_minutes / row["median_s"], 1)
+    return facts
+
+
+def mixed(bench: Bench) -> Facts:
+    """Short clips alone, and beside a long recording."""
+    long, short = long_recording(bench.long_minutes), bench.clips[0].read_bytes()
+    with bench.served() as served:
+        return asyncio.run(_mixed(served.url, long, short))
+
+
+async def _mixed(url: str, long: bytes, short: bytes) -> Facts:
     async with httpx.AsyncClient(base_url=url, timeout=3600) as client:
         await _timed(client, short)
         alone = [await _timed(client, short) for _ in range(20)]
-        long_s = await _timed(client, long)
         work = asyncio.ensure_future(_timed(client, long))
         beside = []
         while not work.done():
             beside.append(await _timed(client, short))
-        audio_s = (len(long) - 44) / 2 / SAMPLE_RATE_HZ
         return {
-            "long_alone_s": round(long_s, 2),
-            "long_real_time_factor": round(audio_s / long_s, 1),
-            "long_beside_shorts_s": round(await work, 2),
             "short_alone_p95_ms": round(1000 * percentile(alone, 0.95), 1),
             "short_beside_long_p95_ms": round(1000 * percentile(beside, 0.95), 1),
             "shorts_beside_long": len(beside),
+            "long_beside_shorts_s": round(await work, 2),
         }
+
+
+def cache(bench: Bench) -> Facts:
+    """A recording of 35 s, cold and known."""
+    files = [voice.wav(np.tile(voice.speech(7, seed), 5)) for seed in range(4)]
+    with bench.served(cache_memory_bytes=64 * 2**20) as served, httpx.Client() as client:
+
+        def spent_ms(file: bytes, **fields: str) -> float:
+            started = time.perf_counter()
+            answer = client.post(
+                served.url + PATH, files={"file": ("a", file)}, data=fields, timeout=600
+            )
+            answer.raise_for_status()
+            return (time.perf_counter() - started) * 1000
+
+        spent_ms(files[0])
+        cold = [spent_ms(file) for file in files[1:]]
+        hits = [spent_ms(file) for file in files * 5]
+        other = [spent_ms(file, response_format="verbose_json") for file in files * 5]
+    return {
+        "cold_ms": round(median(cold), 1),
+        "hit_ms": round(median(hits), 2),
+        "hit_other_format_ms": round(median(other), 2),
+        "times_as_fast": round(median(cold) / median(hits), 1),
+    }
+
+
+def scenarios(bench: Bench) -> Facts:
+    """One long file, ten files, many short files: time, throughput, memory, use of the cores."""
+    ten = []
+    for seed in range(10):
+        ten.append(bench.folder / f"ten{seed}.wav")
+        ten[-1].write_bytes(voice.wav(np.tile(voice.speech(6, seed), 5)))
+    long = bench.folder / "scenario.wav"
+    long.write_bytes(long_recording(bench.long_minutes))
+    sets = {
+        f"one file of {bench.long_minutes} min": ([long], 60.0 * bench.long_minutes),
+        "10 files of 30 s": (ten, 300.0),
+        "48 files of 5 s": (bench.clips * 3, 5.0 * 3 * len(bench.clips)),
+    }
+    found: Facts = {}
+    with bench.served() as served:
+        asked(served, bench.clips[:2], 2)
+        for name, (files, audio_s) in sets.items():
+            with Memory(served) as memory:
+                run = asked(served, files, bench.clients)
+            found[name] = {
+                "spent_s": round(run.spent_s, 2),
+                "real_time_factor": round(audio_s / run.spent_s, 1),
+                "core_utilisation": round(run.cpu_s / run.spent_s / usable_cores(), 2),
+                "peak_mib": round(memory.peak_bytes / 2**20),
+            }
+    return found
+
+
+SECTIONS: dict[str, Callable[[Bench], Facts]] = {
+    "clips": clips, "batching": batching, "long_file": long_file, "mixed": mixed,
+    "cache": cache, "scenarios": scenarios, "small": small,
+}  # fmt: skip
+
+
+# How it is measured
+
+
+def long_recording(minutes: int) -> bytes:
+    """Voice with pauses."""
+    minute = np.concatenate([voice.speech(18, 1), voice.silence(2)] * 3)
+    return voice.wav(np.tile(minute, minutes))
+
+
+def interleaved(work: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, list[Run]]:
+    """Run every variant in each round; the first round warms up and does not count."""
+    runs: dict[str, list[Run]] = {name: [] for name in work}
+    for number in range(rounds + 1):
+        for name, run in work.items():
+            done = run()
+            if number:
+                runs[name].append(done)
+    return runs
+
+
+def tabled(runs: Mapping[str, Sequence[Run]], items: int) -> Facts:
+    """Times of each variant, the last one's ratio to the best of the others, and equal texts."""
+    *others, own = runs
+    variants = {
+        name: {
+            "median_s": round(median(each.spent_s for each in done), 3),
+            "items_per_s": round(items / median(each.spent_s for each in done), 2),
+            "cpu_s_per_item": round(median(each.cpu_s for each in done) / items, 3),
+            "rounds_s": [round(each.spent_s, 3) for each in done],
+            "texts_equal": _equal_share(done[0].texts, runs[own][0].texts),
+        }
+        for name, done in runs.items()
+    }
+    best = min(others, key=lambda name: float(variants[name]["median_s"]))
+    ratios = [
+        other.spent_s / mine.spent_s for other, mine in zip(runs[best], runs[own], strict=True)
+    ]
+    cpu = min(variants[name]["cpu_s_per_item"] for name in others)
+    return {
+        "variants": variants,
+        "best_other": best,
+        "times_as_fast": round(median(ratios), 2),
+        "times_as_fast_range": [round(min(ratios), 2), round(max(ratios), 2)],
+        "times_as_fast_by_processor_time": round(cpu / variants[own]["cpu_s_per_item"], 2),
+        "times_as_fast_as_first": round(
+            variants[others[0]]["median_s"] / variants[own]["median_s"], 2
+        ),
+    }
+
+
+def _equal_share(texts: Sequence[str], others: Sequence[str]) -> float:
+    return round(float(np.mean([a == b for a, b in zip(texts, others, strict=True)])), 3)
+
+
+def asked(served: Served, files: Sequence[Path], clients: int) -> Run:
+    """Send the files, ``clients`` at a time, each waiting for its answer."""
+
+    async def run() -> list[str]:
+        slots = asyncio.Semaphore(clients)
+        async with httpx.AsyncClient(base_url=served.url, timeout=3600) as client:
+
+            async def one(file: Path) -> str:
+                async with slots:
+                    content = await asyncio.to_thread(file.read_bytes)
+                    answer = await client.post(
+                        PATH,
+                        files={"file": ("a.wav", content)},
+                        data={"language": "en", "vad": str(len(content) > 2**20)},
+                        headers={"X-Request-Timeout-Ms": "3600000"},
+                    )
+                    return str(answer.raise_for_status().json()["text"])
+
+            return list(await asyncio.gather(*(one(file) for file in files)))
+
+    cpu, started = _cpu_s(served), time.perf_counter()
+    texts = asyncio.run(run())
+    return Run(texts, time.perf_counter() - started, _cpu_s(served) - cpu)
 
 
 async def _timed(client: httpx.AsyncClient, audio: bytes) -> float:
@@ -139,94 +378,123 @@ async def _timed(client: httpx.AsyncClient, audio: bytes) -> float:
     return time.perf_counter() - started
 
 
-class ThreadPoolPeer:
-    """What a pool of threads, each with its clip, costs on CTranslate2 at the least."""
+def _cpu_s(served: Served) -> float:
+    """Processor time of the service and its children."""
+    times = [
+        each.cpu_times() for each in [served.process, *served.process.children(recursive=True)]
+    ]
+    return sum(each.user + each.system for each in times)
 
-    def __init__(self, model: Path, chosen: argparse.Namespace) -> None:
-        """Load the weights with the service's options."""
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        self._chosen = chosen
-        self._model = ctranslate2.models.Whisper(
-            str(model), compute_type=chosen.compute_type, intra_threads=usable_cores()
+
+class Memory:
+    """Highest resident memory of a service and its children inside the block."""
+
+    def __init__(self, served: Served) -> None:
+        """Nothing is sampled yet."""
+        self.peak_bytes = 0
+        self._served = served
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> "Memory":
+        """Start sampling."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop sampling."""
+        self._ended.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._ended.wait(0.1):
+            self.peak_bytes = max(self.peak_bytes, sum(self._served.memory_bytes()))
+
+
+# How it is told
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """The report as Markdown."""
+    machine = report["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    lines = [
+        "# whisper",
+        "",
+        f"{machine['processor']}, {machine['cores']} cores, load {machine['load']}; {versions}; "
+        f"{report['measured_at']}. Weights: {report['weights']}; {report['tokens']} tokens a "
+        f"window, one attempt; {report['clients']} clients, {report['rounds']} rounds.",
+    ]
+    for section, title in (
+        ("clips", "clips of 5 s, tiny shape, int8"), ("small", "clips of 5 s, small shape, int8"),
+        ("batching", "service with and without batches, beam 5"),
+    ):  # fmt: skip
+        for name, facts in report.get(section, {}).items():
+            lines += ["", f"## {title}: {name}", "", *_variants(facts)]
+    if "long_file" in report:
+        lines += ["", "## one long file, beam 5, int8", "", *_variants(report["long_file"])]
+    for section, title in (
+        ("mixed", "short clips beside a long file"), ("cache", "35 s, cold and known"),
+    ):  # fmt: skip
+        if section in report:
+            lines += ["", f"## {title}", "", "| what | value |", "|---|---|"]
+            lines += [f"| {name} | {value} |" for name, value in report[section].items()]
+    if "scenarios" in report:
+        lines += ["", "## scenarios, service alone", "",
+                  "| what | s | real-time factor | use of the cores | peak MiB |",
+                  "|---|---|---|---|---|"]  # fmt: skip
+        lines += [
+            f"| {name} | {each['spent_s']} | {each['real_time_factor']} "
+            f"| {each['core_utilisation']:.0%} | {each['peak_mib']} |"
+            for name, each in report["scenarios"].items()
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _variants(facts: Mapping[str, Any]) -> list[str]:
+    low, high = facts["times_as_fast_range"]
+    lines = [
+        "| variant | s | files/s | processor s a file | same texts |",
+        "|---|---|---|---|---|",
+    ]
+    for name, each in facts["variants"].items():
+        factor = f" (real-time factor {f})" if (f := each.get("real_time_factor")) else ""
+        lines.append(
+            f"| {name} | {each['median_s']}{factor} | {each['items_per_s']} "
+            f"| {each['cpu_s_per_item']} | {each['texts_equal']:.0%} |"
         )
-        self._tokens = tokenizers.Tokenizer.from_file(str(model / "tokenizer.json"))
-        names = ["<|startoftranscript|>"]
-        if self._model.is_multilingual:
-            names += ["<|en|>", "<|transcribe|>"]
-        self._prompt = [self._tokens.token_to_id(name) for name in names]
-
-    def run(self, clips: Sequence[FloatArray]) -> list[str]:
-        """Texts of the clips."""
-        with ThreadPoolExecutor(self._chosen.clients) as pool:
-            return list(pool.map(self._one, clips))
-
-    def _one(self, clip: FloatArray) -> str:
-        features = np.zeros((1, self._model.n_mels, 3000), np.float32)
-        mel = log_mel(clip, n_mels=self._model.n_mels)
-        features[0, :, : mel.shape[1]] = mel
-        view = self._model.encode(ctranslate2.StorageView.from_array(features))
-        said = self._model.generate(
-            view,
-            [self._prompt],
-            beam_size=self._chosen.beam_size,
-            max_length=2 * self._chosen.tokens,
-        )[0]
-        end = self._tokens.token_to_id("<|endoftext|>")
-        return self._tokens.decode([t for t in said.sequences_ids[0] if t < end]).strip()
+    return [
+        *lines,
+        "",
+        f"The last is {facts['times_as_fast']} times ({low} to {high}) as fast as the best other "
+        f"({facts['best_other']}), {facts['times_as_fast_by_processor_time']} times by processor "
+        f"time, {facts['times_as_fast_as_first']} times as fast as the first.",
+    ]
 
 
-def post_all(url: str, files: Sequence[bytes], chosen: argparse.Namespace) -> list[str]:
-    """Texts of the files, sent by as many clients as are asked for, each waiting for its answer."""
-
-    async def run() -> list[str]:
-        slots = asyncio.Semaphore(chosen.clients)
-        async with httpx.AsyncClient(base_url=url, timeout=600) as client:
-
-            async def one(file: bytes) -> str:
-                async with slots:
-                    answer = await client.post(
-                        PATH,
-                        files={"file": ("a.wav", file)},
-                        data={"language": "en", "vad": "false"},
-                    )
-                    return str(answer.raise_for_status().json()["text"])
-
-            return list(await asyncio.gather(*(one(file) for file in files)))
-
-    return asyncio.run(run())
-
-
-@contextmanager
-def served(model: Path, chosen: argparse.Namespace, **settings: int) -> Iterator[str]:
-    """The service as its own process on a free port; yields its address once it is ready."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    own = {
-        "model": model, "port": port, "device": "cpu", "compute_type": chosen.compute_type,
-        "beam_size": chosen.beam_size, "max_new_tokens": chosen.tokens, "max_attempts": 1,
-        "log_level": "warning", "cache_memory_bytes": 0, **settings,
-    }  # fmt: skip
-    environ = {**os.environ, **{f"WHISPER_{k.upper()}": str(v) for k, v in own.items()}}
-    process = subprocess.Popen([sys.executable, "-m", "services.whisper"], env=environ)
-    url = f"http://127.0.0.1:{port}"
+def plot(report: Mapping[str, Any], path: Path) -> None:
+    """Files a second of each variant, where matplotlib is installed."""
     try:
-        for _ in range(600):
-            try:
-                if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
-                    break
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
-        else:
-            raise TimeoutError("the service did not become ready")
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def void(_: object) -> None:
-    """Drop a result: steps are not told."""
+        from matplotlib.figure import Figure
+    except ImportError:  # pip install matplotlib; the figures themselves are in the JSON
+        return
+    groups = {
+        f"{section}, {name}": facts["variants"]
+        for section in ("clips", "batching", "small")
+        for name, facts in report.get(section, {}).items()
+    }
+    if not groups:
+        return
+    figure = Figure(figsize=(8, 1.6 * len(groups) + 0.8), layout="constrained")
+    for axes, (title, variants) in zip(
+        np.atleast_1d(figure.subplots(len(groups), 1)), groups.items(), strict=True
+    ):
+        names = list(variants)[::-1]
+        axes.barh(names, [variants[name]["items_per_s"] for name in names])
+        axes.set_title(title, fontsize=9, loc="left")
+        axes.tick_params(labelsize=8)
+    axes.set_xlabel("files a second")
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
