@@ -5,6 +5,7 @@ whose death costs one request. A worker that hangs or dies is replaced.
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,9 @@ SPEC = WorkerSpec(
     memory_limit_bytes=6 * 2**30,
 )
 
+BULK_BYTES = 4 * 2**20
+"""Recordings from this size on are decoded for seconds or minutes: files in a hurry pass them."""
+
 
 class MediaPool:
     """Decodes files of ours; every method raises the 4xx that says what is wrong with the file."""
@@ -49,6 +53,7 @@ class MediaPool:
             max_waiting: files that may wait for a worker; beyond it 503.
         """
         self._slots = asyncio.Semaphore(workers)
+        self._bulk_slots = asyncio.Semaphore(max(1, workers - 1))
         self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="media")
         self._idle: list[Worker] = []
         self._timeout_s = timeout_s
@@ -74,6 +79,8 @@ class MediaPool:
     ) -> PcmFile:
         """Decode a recording into a file; see ``shared.media.audio.decode_audio_to``.
 
+        Large files leave one worker to others, where there are two or more.
+
         Args:
             path: file of ours.
             target: file to write.
@@ -86,9 +93,11 @@ class MediaPool:
             assert on_progress is not None
             loop.call_soon_threadsafe(on_progress, n_samples)
 
+        size_bytes = await asyncio.to_thread(lambda: path.stat().st_size)
         pcm: PcmFile = await self._call(
-            "decode_audio_to", str(path), str(target), limits, on_news=on_progress and tell
-        )
+            "decode_audio_to", str(path), str(target), limits,
+            on_news=on_progress and tell, is_bulk=size_bytes > BULK_BYTES,
+        )  # fmt: skip
         return pcm
 
     async def count_pages(self, path: Path) -> int:
@@ -113,18 +122,18 @@ class MediaPool:
         method: str,
         *arguments: Any,  # noqa: ANN401 - any wire value
         on_news: Callable[[Any], None] | None = None,
+        is_bulk: bool = False,
     ) -> Any:  # noqa: ANN401 - any wire value
         if self._waiting >= self._max_waiting:
             raise QueueFull("too many files are waiting to be decoded")
-        self._waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._waiting -= 1
-        try:
+        async with contextlib.AsyncExitStack() as held:
+            self._waiting += 1
+            try:
+                for slots in (self._bulk_slots, self._slots) if is_bulk else (self._slots,):
+                    await held.enter_async_context(slots)
+            finally:
+                self._waiting -= 1
             return await self._run(functools.partial(_call, method, arguments, on_news))
-        finally:
-            self._slots.release()
 
     async def _run(self, work: Callable[[Worker], Any]) -> Any:  # noqa: ANN401 - any wire value
         loop = asyncio.get_running_loop()

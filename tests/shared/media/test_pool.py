@@ -57,6 +57,27 @@ async def test_long_recording_can_be_read_while_it_is_decoded(pool, tmp_path):
     assert pcm.sha256 == hashlib.sha256(samples.tobytes()).hexdigest()
 
 
+async def test_small_file_passes_large_ones(tmp_path, picture):
+    pool, ended = MediaPool(2), []
+    await asyncio.gather(*(pool.decode_image(picture, ImageLimits()) for _ in range(2)))
+    write_wave(tmp_path / "large", np.zeros(3 * 2**20, "<i2"))
+
+    async def large(number):
+        target = tmp_path / f"{number}.pcm"
+        await pool.decode_audio_to(tmp_path / "large", target, AudioLimits())
+        ended.append("large")
+
+    work = [asyncio.ensure_future(large(number)) for number in range(3)]
+    while not (tmp_path / "0.pcm").exists():  # noqa: ASYNC110 - the first is at work
+        await asyncio.sleep(0)
+    await pool.decode_image(picture, ImageLimits())
+    ended.append("small")
+    await asyncio.gather(*work)
+    await pool.close()
+
+    assert ended.index("small") < 2
+
+
 async def test_killed_decoder_costs_one_request(pool, picture, tmp_path):
     await pool.decode_image(picture, ImageLimits())
     [child] = media_children()
