@@ -102,6 +102,7 @@ def replica_entry(replica: Replica, now: float) -> Entry:
         "in_flight": replica.in_flight,
         "queue_items": readiness.queue.items if readiness else None,
         "predicted_wait_ms": readiness.queue.predicted_wait_ms if readiness else None,
+        "memory": readiness.memory if readiness else {},
         "engines": list(readiness.engines) if readiness else [],
         "ready_for_s": (
             round(now - replica.ready_since, 1)

@@ -47,4 +47,5 @@ class Readiness(BaseModel):
     service: str
     version: str
     queue: QueueState = QueueState()
+    memory: dict[str, float | None] = Field(default_factory=dict)
     engines: tuple[dict[str, Any], ...] = ()

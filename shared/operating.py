@@ -1,14 +1,19 @@
 """Paths for operators and the gateway, the same on every service: health, metrics, info, admin."""
 
 from dataclasses import asdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import pynvml
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 
 from shared.context import RequestContext
+from shared.engine import EngineInfo
 from shared.errors import NotFound
+from shared.gpu.device import Device, list_gpus
+from shared.gpu.memory import memory_snapshot
 from shared.host import EngineHost
 from shared.metrics import CONTENT_TYPE
 
@@ -39,9 +44,26 @@ async def _readyz(request: Request) -> JSONResponse:
             "items": sum(host.queued_items for host in spec.hosts),
             "predicted_wait_ms": round(wait_s * 1000, 1),
         },
+        "memory": _memory([host.info for host in spec.hosts]),
         "engines": [_engine_state(host) for host in spec.hosts],
     }
     return JSONResponse(body, 200 if is_ready else 503, {} if is_ready else {"retry-after": "1"})
+
+
+def _memory(engines: list[EngineInfo | None]) -> dict[str, float | None]:
+    """Memory of this process and, if an engine runs on a GPU, memory and use of that GPU."""
+    devices = [engine.device for engine in engines if engine is not None]
+    on_gpu = next((device for device in devices if device.startswith("cuda")), None)
+    return asdict(memory_snapshot(_gpu_uuid(on_gpu) if on_gpu is not None else None))
+
+
+@lru_cache(maxsize=16)
+def _gpu_uuid(device: str) -> str | None:
+    index = Device(device).index
+    uuid = next((gpu.uuid for gpu in list_gpus() if gpu.index == index), None)
+    if uuid is not None:
+        pynvml.nvmlInit()  # for good: starting NVML anew for each probe would take milliseconds
+    return uuid
 
 
 def _engine_state(host: EngineHost) -> dict[str, Any]:

@@ -35,6 +35,7 @@ async def test_services_show_replicas_and_paths(client):
     assert work["paths"] == [{"path": "/v1/work", "method": "POST"}]
     assert work["replicas"][0]["state"] == "ready"
     assert work["replicas"][0]["version"] == "1"
+    assert work["replicas"][0]["memory"] == {"gpu_used_bytes": 5.0, "gpu_utilisation": 0.5}
 
 
 async def test_readyz_tells_each_service_and_why_it_is_not_ready(gateway_over):

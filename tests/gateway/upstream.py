@@ -33,7 +33,8 @@ class Upstream:
         if scope["path"] == "/readyz":
             engine = {"name": "e", "phase": "ready", "reason": self.reason}
             body = {"ready": self.ready, "service": self.name, "version": self.version,
-                    "queue": {"items": self.queue_items}, "engines": [engine]}  # fmt: skip
+                    "queue": {"items": self.queue_items}, "engines": [engine],
+                    "memory": {"gpu_used_bytes": 5, "gpu_utilisation": 0.5}}  # fmt: skip
             await send_json(send, 200 if self.ready else 503, body)
         elif scope["path"] == "/info":
             body = {"service": self.name, "version": self.version, "openapi": self.openapi,

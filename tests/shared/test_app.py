@@ -107,6 +107,7 @@ async def test_readyz_reports_engine_phase(client):
 
     assert answer.status_code == 200
     assert answer.json()["engines"][0]["phase"] == "ready"
+    assert answer.json()["memory"]["process_rss_bytes"] > 2**20
 
 
 async def test_info_lists_paths_with_their_limits(client):
