@@ -1,5 +1,7 @@
 """Which headers travel between client, gateway and service, and which end at the gateway."""
 
+import os
+import re
 from collections.abc import Iterable
 
 from gateway.auth import Caller
@@ -20,6 +22,8 @@ REPLACED_IN_RESPONSE = HOP_BY_HOP | frozenset(
 )
 USUAL_CONNECTION = frozenset({b"", b"keep-alive", b"close", b"Keep-Alive"})
 """Values of ``Connection`` that name no other header."""
+
+TRACE_ID = re.compile(r"^(?!0{32})[0-9a-f]{32}$")
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
@@ -46,15 +50,18 @@ def request_headers(
         caller: whose request it is; the service passes this on where it calls another.
         token: what the services ask for, if they do.
     """
-    kept, connection = [], b""
+    kept, connection, has_trace = [], b"", False
     for pair in headers:
         if pair[0] not in REPLACED_IN_REQUEST:
             kept.append(pair)
+            has_trace = has_trace or pair[0] == b"traceparent"
         elif pair[0] == b"connection":
             connection += pair[1]
     if connection not in USUAL_CONNECTION:
         named = named_by_connection(headers)
         kept = [pair for pair in kept if pair[0] not in named]
+    if not has_trace:
+        kept.append((b"traceparent", _new_trace(request_id)))
     kept.append((b"x-request-id", request_id.encode()))
     kept.append((b"x-request-timeout-ms", b"%d" % max(1, timeout_ms)))
     kept.append((b"x-caller", caller.owner.encode()))
@@ -86,3 +93,9 @@ def response_headers(headers: RawHeaders) -> tuple[list[tuple[bytes, bytes]], by
         named = named_by_connection(headers)
         kept = [pair for pair in kept if pair[0] not in named]
     return kept, timing
+
+
+def _new_trace(request_id: str) -> bytes:
+    """The start of a trace, not sampled (W3C Trace Context); its id is the request's if it can."""
+    trace = request_id if TRACE_ID.match(request_id) else os.urandom(16).hex()
+    return f"00-{trace}-{os.urandom(8).hex()}-00".encode()

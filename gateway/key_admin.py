@@ -1,15 +1,18 @@
-"""Admin paths for API keys: create, list, revoke."""
+"""Admin paths for API keys: create, list, rotate, revoke."""
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import key_store
 from gateway.database import Database
 from gateway.key_store import Key
 from shared.errors import InvalidInput, NotFound
+
+DAY_S = 86_400.0
+MAX_GRACE_S = 30 * DAY_S
 
 router = APIRouter(prefix="/admin/keys")
 
@@ -43,6 +46,18 @@ async def list_keys(request: Request) -> list[dict[str, Any]]:
     """Show all keys without their secrets."""
     database: Database = request.app.state.database
     return [_entry(key) for key in await database.read(key_store.everything)]
+
+
+@router.post("/{key_id}/rotate")
+async def rotate(
+    request: Request, key_id: str, grace_s: Annotated[float, Query(ge=0, le=MAX_GRACE_S)] = DAY_S
+) -> dict[str, Any]:
+    """Give a key a new secret; the one before goes on opening for ``grace_s``."""
+    database: Database = request.app.state.database
+    text = await database.write(lambda db: key_store.rotate(db, key_id, grace_s))
+    if text is None:
+        raise NotFound(f"no open key has the id {key_id!r}")
+    return {"id": key_id, "key": text}
 
 
 @router.delete("/{key_id}", status_code=204)

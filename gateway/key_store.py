@@ -29,6 +29,13 @@ class Key:
     revoked_at: float | None = None
     max_concurrent: int | None = None  # requests at a time
     requests_per_minute: int | None = None
+    previous_digest: bytes | None = None  # of the secret before, which opens
+    previous_until: float | None = None  # up to here
+
+    def digests(self, now: float) -> tuple[bytes, bytes]:
+        """Digests of the two secrets that open at the Unix time ``now``; they may be the same."""
+        has_two = self.previous_until is not None and now < self.previous_until
+        return self.digest, (self.previous_digest if has_two else None) or self.digest
 
     def is_active(self, now: float) -> bool:
         """Whether it opens anything at the Unix time ``now``."""
@@ -92,6 +99,26 @@ def create(db: sqlite3.Connection, new: NewKey) -> tuple[Key, str]:
     return key, f"{PREFIX}_{identity}_{secret}"
 
 
+def rotate(db: sqlite3.Connection, key_id: str, grace_s: float) -> str | None:
+    """Give a key a new secret; everything else, and what belongs to it, stays.
+
+    Args:
+        db: the database.
+        key_id: of an open key.
+        grace_s: how long the secret before goes on opening, in s.
+
+    Returns:
+        The key's new full text, which cannot be shown again; None if there is no such open key.
+    """
+    secret = secrets.token_hex(32)
+    cursor = db.execute(
+        "UPDATE keys SET previous_digest = digest, previous_until = ?, digest = ? "
+        "WHERE id = ? AND revoked_at IS NULL",
+        (time.time() + grace_s, digest_of(secret), key_id),
+    )
+    return f"{PREFIX}_{key_id}_{secret}" if cursor.rowcount == 1 else None
+
+
 def revoke(db: sqlite3.Connection, key_id: str) -> bool:
     """Close a key for good; returns whether there was an open one with this id."""
     cursor = db.execute(
@@ -131,4 +158,6 @@ def _key(row: sqlite3.Row) -> Key:
         revoked_at=row["revoked_at"],
         max_concurrent=row["max_concurrent"],
         requests_per_minute=row["requests_per_minute"],
+        previous_digest=row["previous_digest"],
+        previous_until=row["previous_until"],
     )

@@ -1,4 +1,4 @@
-"""``python -m gateway.keys create|list|revoke``: API keys from the command line.
+"""``python -m gateway.keys create|list|rotate|revoke``: API keys from the command line.
 
 Works on the database of ``GATEWAY_STATE_DIR`` directly, also while the gateway runs; it notices
 within two seconds.
@@ -60,6 +60,16 @@ def _list(db: sqlite3.Connection, _arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _rotate(db: sqlite3.Connection, arguments: argparse.Namespace) -> int:
+    text = key_store.rotate(db, arguments.id, arguments.grace_hours * 3600)
+    if text is None:
+        sys.stderr.write(f"no open key has the id {arguments.id!r}\n")
+        return 1
+    sys.stdout.write(f"{text}\n")
+    sys.stderr.write("keep it now: it cannot be shown again\n")
+    return 0
+
+
 def _revoke(db: sqlite3.Connection, arguments: argparse.Namespace) -> int:
     if key_store.revoke(db, arguments.id):
         return 0
@@ -79,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     create.set_defaults(run=_create)
     listing = commands.add_parser("list", help="show all keys without their secrets")
     listing.set_defaults(run=_list)
+    rotate = commands.add_parser("rotate", help="give a key a new secret and print it once")
+    rotate.add_argument("id")
+    rotate.add_argument(
+        "--grace-hours", type=float, default=24.0, help="how long the old secret goes on opening"
+    )
+    rotate.set_defaults(run=_rotate)
     revoke = commands.add_parser("revoke", help="close a key for good")
     revoke.add_argument("id")
     revoke.set_defaults(run=_revoke)

@@ -73,4 +73,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE UNIQUE INDEX jobs_by_repeat_key ON jobs (owner, repeat_key) "
         "WHERE repeat_key IS NOT NULL",
     ),
+    (
+        # A key may get a new secret; the one before goes on opening for a while.
+        "ALTER TABLE keys ADD COLUMN previous_digest BLOB",
+        "ALTER TABLE keys ADD COLUMN previous_until REAL",
+    ),
 )

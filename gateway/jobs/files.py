@@ -4,8 +4,22 @@ Names are made of the job's id, which is ours, and never of anything that a clie
 """
 
 import contextlib
+import errno
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+
+from shared.errors import GantryError
+
+SPARE_BYTES = 64 * 2**20  # of the disk, that jobs leave free
+
+
+class StorageFull(GantryError):
+    """The disk has no room for what is to be kept."""
+
+    status = 507
+    code = "insufficient_storage"
 
 
 class JobFiles:
@@ -22,6 +36,16 @@ class JobFiles:
     def result(self, job_id: str, attempt: int) -> Path:
         """Body of the answer of one attempt; each attempt has its own."""
         return self._folder / f"{job_id}.{attempt}.result"
+
+    def make_room(self, size_bytes: int) -> None:
+        """Make the folder, and see that so many bytes more would fit.
+
+        Raises:
+            StorageFull: they would not.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if shutil.disk_usage(self._folder).free < size_bytes + SPARE_BYTES:
+            raise StorageFull("the gateway's disk is nearly full: the job cannot be kept")
 
     def remove(self, job_id: str) -> None:
         """Delete all files of a job."""
@@ -40,13 +64,23 @@ class DurableFile:
         self._file = path.open("wb")
 
     def write(self, content: bytes) -> None:
-        """Append ``content``."""
-        self._file.write(content)
+        """Append ``content``.
+
+        Raises:
+            StorageFull: the disk has no room for it.
+        """
+        with _needing_room():
+            self._file.write(content)
 
     def commit(self) -> None:
-        """Close the file, with its bytes and its name on the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Close the file, with its bytes and its name on the disk.
+
+        Raises:
+            StorageFull: the disk has no room for them.
+        """
+        with _needing_room():
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self._file.close()
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
@@ -57,5 +91,16 @@ class DurableFile:
     def discard(self) -> None:
         """Close and delete the file; after ``commit`` nothing happens."""
         if not self._file.closed:
-            self._file.close()
+            with contextlib.suppress(OSError):  # closing writes what is left, which may not fit
+                self._file.close()
             self._path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _needing_room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise StorageFull("the gateway's disk is full: this cannot be kept") from error

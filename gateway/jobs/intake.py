@@ -51,11 +51,14 @@ class Intake:
         Raises:
             QueueFull: the caller has too many open jobs.
             InvalidInput: the Idempotency-Key came before with another request.
+            StorageFull: the disk has no room for it.
             GantryError: what is wrong with the body.
         """
         scope, owner = exchange.scope, caller_of(exchange.scope).owner
         if await self._store.count_open(owner) >= self._limits.max_open_per_owner:
             raise QueueFull("too many open jobs; wait for some to end", retry_after_s=30)
+        announced = int(header(scope, b"content-length") or 0)
+        await asyncio.to_thread(self._files.make_room, announced)
         job_id, repeat_key = uuid.uuid4().hex, header(scope, b"idempotency-key")
         is_kept = False
         try:

@@ -9,6 +9,7 @@ import functools
 import json
 import logging
 import time
+import urllib.parse
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ MAX_FAULTS = 3  # attempts that ended in 500: then the input is taken to be the 
 MAX_ATTEMPTS = 50
 RETRY_DELAYS_S = (0.5, 1, 2, 5, 10, 30)
 SWEEP_S = 60.0
+PATH_CHARACTERS = "/:@!$&'()*+,;=-._~"  # that stand for themselves in a path (RFC 3986)
 
 
 @dataclass(frozen=True)
@@ -241,8 +243,10 @@ class JobRunner:
 
     async def _sweep(self) -> None:
         while True:
-            for job_id in await self._store.expire(time.time() - self._options.ttl_s):
+            oldest = time.time() - self._options.ttl_s
+            for job_id in await self._store.expire(oldest):
                 await asyncio.to_thread(self._files.remove, job_id)
+            await self._store.forget(oldest - self._options.ttl_s)  # 410 until then, 404 from then
             await asyncio.sleep(SWEEP_S)
 
 
@@ -252,7 +256,7 @@ async def _fail(exchange: Exchange | None, error: GantryError) -> None:
 
 
 def _scope(job: Job) -> Scope:
-    raw_path = job.path.encode("latin-1")
+    raw_path = urllib.parse.quote(job.path, safe=PATH_CHARACTERS).encode()
     headers = [(key.encode("latin-1"), value.encode("latin-1")) for key, value in job.headers]
     if job.input_bytes:
         headers.append((b"content-length", str(job.input_bytes).encode()))

@@ -241,6 +241,14 @@ class JobStore:
 
         return await self._write(update)
 
+    async def forget(self, finished_before: float) -> None:
+        """Delete expired jobs, with their events, as if they had never been."""
+        await self._database.write(
+            lambda db: db.execute(
+                "DELETE FROM jobs WHERE expired = 1 AND finished_at < ?", (finished_before,)
+            )
+        )
+
     def _held(
         self, db: sqlite3.Connection, job: Job, fields: str, values: tuple[object, ...]
     ) -> bool:

@@ -1,4 +1,5 @@
 import asyncio
+import re
 
 import httpx
 import pytest
@@ -60,6 +61,17 @@ async def test_credentials_and_hop_by_hop_headers_end_at_the_gateway(work):
     assert headers["x-keep"] == "yes"
     assert headers["traceparent"] == "00-aa-bb-01"
     assert not {"authorization", "x-api-key", "x-hop", "te"} & set(headers)
+
+
+async def test_request_without_a_trace_begins_one_named_as_itself(work):
+    request_id = "0af7651916cd43dd8448eb211c80319c"
+
+    named = await work.post("/v1/work", headers={"X-Request-Id": request_id})
+    other = await work.post("/v1/work", headers={"X-Request-Id": "r-1"})
+
+    traces = [dict(each.json()["headers"])["traceparent"] for each in (named, other)]
+    assert traces[0].startswith(f"00-{request_id}-")
+    assert all(re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", trace) for trace in traces)
 
 
 async def test_remaining_time_travels_on(work):

@@ -180,3 +180,23 @@ def test_command_line_makes_lists_and_revokes_keys(tmp_path):
     assert run("revoke", identity).returncode == 0
     assert f"{identity}  revoked" in run("list").stdout
     assert run("create", "bob", "--scopes", "root").returncode == 2
+
+
+async def test_new_secret_opens_and_the_old_one_for_its_grace(locked, db):
+    client, make = locked
+    old = make("infer")
+    new = key_store.rotate(db, old.split("_")[1], grace_s=60)
+    assert [(await client.post("/v1/work", headers=bearer(key))).status_code
+            for key in (old, new)] == [200, 200]  # fmt: skip
+
+    other = make("infer")
+    fresh = key_store.rotate(db, other.split("_")[1], grace_s=0)
+    assert [(await client.post("/v1/work", headers=bearer(key))).status_code
+            for key in (other, fresh)] == [401, 200]  # fmt: skip
+
+
+def test_closed_key_gets_no_new_secret(db):
+    key, _ = key_store.create(db, NewKey("x", ["infer"]))
+    key_store.revoke(db, key.id)
+
+    assert key_store.rotate(db, key.id, grace_s=60) is None

@@ -6,6 +6,7 @@ import pytest
 
 from gateway import key_store
 from gateway.database import DATABASE_FILE, connect
+from gateway.jobs.files import DurableFile, JobFiles, StorageFull
 from gateway.key_store import NewKey
 from shared.http import send_json
 from tests.gateway.upstream import Upstream, answer_problem, answer_with_facts, offered, read_body
@@ -217,6 +218,51 @@ async def test_expired_result_is_gone(gateway_over, tmp_path):
         answer = await client.get(f"/v1/jobs/{job_id}/result")
 
     assert answer.status_code == 410
+
+
+async def test_expired_job_is_forgotten_in_the_end(gateway_over, tmp_path):
+    async with gateway_over(Upstream(), state_dir=tmp_path) as (gateway, client, _urls):
+        job_id = (await client.post("/v1/work", content=b"abc", headers=ASYNC)).json()["id"]
+        ended = await final(client, job_id)
+        store = gateway.parts.job_store
+        await store.forget(ended["finished_at"] + 1)
+        kept = await client.get(f"/v1/jobs/{job_id}")
+        await store.expire(ended["finished_at"] + 1)
+        await store.forget(ended["finished_at"] + 1)
+        gone = await client.get(f"/v1/jobs/{job_id}")
+
+    assert (kept.status_code, gone.status_code) == (200, 404)
+
+
+async def test_path_with_any_character_reaches_the_service_as_it_was_sent(gateway_over):
+    upstream = Upstream(paths=[offered("/v1/one/{id}")])
+    async with gateway_over(upstream) as (_, client, _urls):
+        accepted = await client.post("/v1/one/%ED%95%9C%20%3F%2B+", content=b"x", headers=ASYNC)
+        await final(client, accepted.json()["id"])
+        facts = (await client.get(f"/v1/jobs/{accepted.json()['id']}/result")).json()
+
+    assert facts["path"] == "/v1/one/\ud55c ?++"
+
+
+def test_full_disk_is_told_as_such(tmp_path):
+    full = tmp_path / "x"
+    full.symlink_to("/dev/full")
+    file = DurableFile(full)
+    file.write(b"abc")
+
+    with pytest.raises(StorageFull) as refused:
+        file.commit()
+    file.discard()
+
+    assert refused.value.status == 507
+    assert not full.exists()
+
+
+def test_job_that_would_fill_the_disk_is_refused_before_it_is_read(tmp_path):
+    JobFiles(tmp_path / "jobs").make_room(1000)
+
+    with pytest.raises(StorageFull):
+        JobFiles(tmp_path / "jobs").make_room(2**60)
 
 
 async def test_job_sent_again_after_a_restart_is_the_same_job(gateway_over, tmp_path):
