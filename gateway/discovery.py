@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -59,8 +60,15 @@ async def resolve(url: str) -> set[str]:
 class DnsFollower:
     """Adds and removes replicas as the addresses of a name come and go."""
 
-    def __init__(self, registry: Registry, address: Address, interval_s: float) -> None:
-        """Follow ``address``, looking it up every ``interval_s`` seconds."""
+    def __init__(
+        self,
+        registry: Registry,
+        address: Address,
+        interval_s: float,
+        look_up: Callable[[str], Awaitable[set[str]]] = resolve,
+    ) -> None:
+        """Follow ``address``, looking it up every ``interval_s`` seconds with ``look_up``."""
+        self._look_up = look_up
         self._registry = registry
         self._address = address
         self._interval_s = interval_s
@@ -74,7 +82,7 @@ class DnsFollower:
 
     async def update(self) -> None:
         """Look up once. A name that does not resolve for now takes no replica away."""
-        found = await resolve(self._address.url)
+        found = await self._look_up(self._address.url)
         if not found:
             return
         for url in found - self._known:

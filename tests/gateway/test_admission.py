@@ -146,3 +146,29 @@ def test_limit_never_falls_below_its_floor():
         limit.overloaded(in_flight=1, now=number)
 
     assert limit.value == 4
+
+
+async def test_places_are_kept_from_bulk_requests():
+    admission = Admission(AdmissionLimits(max_wait_s=60))
+    admission._lanes["ocr"].limit = AdaptiveLimit(value=10, floor=1, ceiling=10)
+    requests = Requests(admission)
+    for number in range(10):
+        requests.begin(f"bulk {number}", Priority.BULK)
+    await settle()
+    taken_by_bulk = len(requests.entered)
+    requests.begin("urgent")
+    await settle()
+
+    assert taken_by_bulk == 8
+    assert requests.entered[-1] == "urgent"
+    for name in list(requests.tasks):
+        await requests.end(name)
+    assert len(requests.entered) == 11
+
+
+async def test_bulk_request_is_served_where_there_is_one_place_only(one_at_a_time):
+    one_at_a_time.begin("bulk", Priority.BULK)
+    await settle()
+
+    assert one_at_a_time.entered == ["bulk"]
+    await one_at_a_time.end("bulk")

@@ -5,6 +5,7 @@ import socket
 import sys
 from contextlib import asynccontextmanager
 
+from gateway.replica import ReplicaState
 from shared.http import send_json
 from tests.gateway.upstream import Upstream, answer_problem, offered, read_body
 
@@ -250,3 +251,36 @@ async def test_no_request_fails_when_one_of_two_replicas_is_killed_under_load(
             await asyncio.gather(*asking)
 
     assert set(statuses) == {200}
+
+
+async def test_no_request_fails_when_one_of_two_replicas_hangs_under_load(
+    gateway_over, until, tmp_path
+):
+    ports, marker = [free_port(), free_port()], tmp_path / "asked"
+    upstreams = {"work": ",".join(f"http://127.0.0.1:{port}" for port in ports)}
+    answers, done = [], asyncio.Event()
+
+    async def ask(client):
+        while not done.is_set():
+            answers.append(await client.post("/v1/work", content=b"x"))
+
+    async with (
+        gateway_over(ready=False, upstreams=upstreams, probe_timeout_s=0.2) as (gateway, client, _),
+        child_service(ports[0], str(marker)) as victim,
+        child_service(ports[1], str(marker)),
+    ):
+        service = gateway.registry.services["work"]
+        await until(service, lambda: len(service.ready_replicas) == 2)
+        asking = [asyncio.ensure_future(ask(client)) for _ in range(8)]
+        replica = next(each for each in service.replicas.values() if str(ports[0]) in each.url)
+        async with asyncio.timeout(20):
+            while not replica.in_flight:  # noqa: ASYNC110 - the stop is to hang a request
+                await asyncio.sleep(0)
+        victim.send_signal(signal.SIGSTOP)
+        await until(service, lambda: replica.state is ReplicaState.HUNG)
+        done.set()
+        await asyncio.gather(*asking)
+        victim.send_signal(signal.SIGCONT)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert any(answer.headers["x-attempts"] != "1" for answer in answers)

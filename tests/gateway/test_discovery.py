@@ -1,7 +1,9 @@
+import asyncio
+
 from gateway.discovery import Address, DnsFollower, resolve
 from gateway.health import ProbeOptions
 from gateway.registry import Registry
-from tests.gateway.upstream import Upstream
+from tests.gateway.upstream import Upstream, answer_with_facts
 
 
 async def test_name_stands_for_all_its_addresses():
@@ -43,3 +45,35 @@ async def test_service_behind_a_name_is_reached(gateway_over, until):
         await until(service, lambda: service.ready_replicas)
 
         assert (await client.post("/v1/work")).status_code == 200
+
+
+async def test_address_that_goes_away_ends_its_requests_and_gets_no_other(gateway_over, until):
+    may_end = asyncio.Event()
+
+    async def slow(scope, receive, send):
+        await may_end.wait()
+        await answer_with_facts(scope, receive, send)
+
+    leaving, staying = Upstream(slow), Upstream()
+    async with gateway_over(leaving, staying) as (gateway, client, urls):
+        registry, addresses = gateway.registry, set(urls)
+        service = registry.services["work"]
+
+        async def look_up(_url):
+            return set(addresses)
+
+        follower = DnsFollower(registry, Address("work", "dns://work:8000"), 1.0, look_up)
+        await follower.update()
+        next(iter(each for each in registry.replicas() if each.url == urls[1])).in_flight += 100
+        asking = asyncio.ensure_future(client.post("/v1/work"))
+        await leaving.arrived.wait()
+        addresses.remove(urls[0])
+        await follower.update()
+        later = [(await client.post("/v1/work")).status_code for _ in range(20)]
+        may_end.set()
+        answer = await asking
+
+    assert [each.url for each in service.replicas.values()] == [urls[1]]
+    assert answer.status_code == 200
+    assert later == [200] * 20
+    assert len(leaving.requests) == 1
