@@ -1,10 +1,10 @@
 """Paths for operators and the gateway, the same on every service: health, metrics, info, admin."""
 
+import os
 from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import pynvml
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
@@ -13,7 +13,7 @@ from shared.context import RequestContext
 from shared.engine import EngineInfo
 from shared.errors import NotFound
 from shared.gpu.device import Device, list_gpus
-from shared.gpu.memory import memory_snapshot
+from shared.gpu.memory import HostMonitor, NvmlMonitor
 from shared.host import EngineHost
 from shared.metrics import CONTENT_TYPE
 
@@ -54,16 +54,25 @@ def _memory(engines: list[EngineInfo | None]) -> dict[str, float | None]:
     """Memory of this process and, if an engine runs on a GPU, memory and use of that GPU."""
     devices = [engine.device for engine in engines if engine is not None]
     on_gpu = next((device for device in devices if device.startswith("cuda")), None)
-    return asdict(memory_snapshot(_gpu_uuid(on_gpu) if on_gpu is not None else None))
+    monitor = _gpu_monitor(on_gpu) if on_gpu is not None else None
+    gpu = monitor.snapshot() if monitor is not None else None
+    host = HostMonitor()
+    limit = host.snapshot()
+    return {
+        "process_rss_bytes": host.process_bytes(os.getpid()),
+        "limit_bytes": limit.total_bytes if limit else None,  # the cgroup's, else the host's
+        "gpu_used_bytes": gpu.used_bytes if gpu else None,
+        "gpu_total_bytes": gpu.total_bytes if gpu else None,
+        "gpu_utilisation": gpu.utilisation if gpu else None,
+    }
 
 
 @lru_cache(maxsize=16)
-def _gpu_uuid(device: str) -> str | None:
+def _gpu_monitor(device: str) -> NvmlMonitor | None:
+    """Kept, since starting NVML anew for each probe would take milliseconds."""
     index = Device(device).index
     uuid = next((gpu.uuid for gpu in list_gpus() if gpu.index == index), None)
-    if uuid is not None:
-        pynvml.nvmlInit()  # for good: starting NVML anew for each probe would take milliseconds
-    return uuid
+    return NvmlMonitor(uuid) if uuid is not None else None
 
 
 def _engine_state(host: EngineHost) -> dict[str, Any]:
