@@ -7,16 +7,19 @@ from services.drawings.grammar.sheet import Box, PlacedText
 
 _WORD_GAP = 0.45  # of the height: what parts words of one line, not compartments
 _SAME_ROW = 0.5  # of the height: how far centres of one row lie apart
-_RIGHT_REACH = 12.0  # of the label's height
-_BELOW_REACH = 2.5
 _MISFIT = 0.35  # of the height: how far boxes of neighbours may overlap
-_BELOW_RIGHT_REACH = 4.0
-_BELOW_IS_FARTHER = 1.5  # a value beside a label goes before one below it
+# How far a value stands from its label, in widths of a Hangul syllable of the label: boxes may be
+# tight around the ink or hold the line's leading, so their height says little.
+_RIGHT_REACH = 20.0
+_BELOW_REACH = 3.5
+_BELOW_RIGHT_REACH = 9.0
+_BELOW_IS_FARTHER = 2.5  # a value beside a label goes before one below it
+_NARROW = 0.6  # width of a Latin capital or digit over that of a Hangul syllable
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A text beside or below another, and how far away in the other's heights."""
+    """A text beside or below another, and how far away in widths of the other's characters."""
 
     index: int
     distance: float
@@ -56,22 +59,21 @@ def neighbours(lines: Sequence[PlacedText], index: int) -> list[Neighbour]:
     Returns:
         At most two, the nearer first.
     """
-    label = lines[index].box
-    height = max(_height(lines[index]), 1e-9)
+    label, unit = lines[index].box, max(_em(lines[index]), 1e-9)
+    misfit = _MISFIT * _height(lines[index])
     right: list[Neighbour] = []
     below: list[Neighbour] = []
     for other, line in enumerate(lines):
         if other == index:
             continue
         box = line.box
-        gap = (box[0] - label[2]) / height
-        if _share(label, box, axis=1) >= 0.5 and -_MISFIT <= gap <= _RIGHT_REACH:
-            right.append(Neighbour(other, max(gap, 0.0)))
-        aside = max(gap, 0.0)
-        gap = (box[1] - label[3]) / height
-        is_under = _share(label, box, axis=0) > 0.2 or 0 < aside <= _BELOW_RIGHT_REACH
-        if is_under and -_MISFIT <= gap <= _BELOW_REACH:
-            below.append(Neighbour(other, _BELOW_IS_FARTHER + max(gap, 0.0) + aside))
+        aside, under = box[0] - label[2], box[1] - label[3]
+        if _share(label, box, axis=1) >= 0.5 and -misfit <= aside <= _RIGHT_REACH * unit:
+            right.append(Neighbour(other, max(aside, 0.0) / unit))
+        is_under = _share(label, box, axis=0) > 0.2 or 0 < aside <= _BELOW_RIGHT_REACH * unit
+        if is_under and -misfit <= under <= _BELOW_REACH * unit:
+            away = (max(under, 0.0) + max(aside, 0.0)) / unit
+            below.append(Neighbour(other, _BELOW_IS_FARTHER + away))
     nearest = [min(side, key=lambda each: each.distance) for side in (right, below) if side]
     return sorted(nearest, key=lambda each: each.distance)
 
@@ -136,6 +138,12 @@ def _share(first: Box, second: Box, *, axis: int) -> float:
 
 def _height(text: PlacedText) -> float:
     return text.box[3] - text.box[1]
+
+
+def _em(text: PlacedText) -> float:
+    """Width of a Hangul syllable in the letters of a line, which is about its letter height."""
+    widths = sum(1.0 if ord(each) >= 0x1100 else _NARROW for each in text.text.strip())
+    return (text.box[2] - text.box[0]) / max(widths, _NARROW)
 
 
 def _centre(text: PlacedText) -> float:

@@ -6,6 +6,7 @@ from re import Pattern
 _KINDS: tuple[tuple[str, str], ...] = (
     (r"[12][0-9]{3}[-./][0-9]{1,2}[-./][0-9]{1,2}\.?", "a date"),
     (r"[0-9]{1,2}[-./][0-9]{1,2}[-./](?:[0-9]{2}|[12][0-9]{3})\.?", "a date"),
+    (r"0(?:[.,]0+)?", "a zero alone: the origin of ordinate dimensions, or a deviation"),
     (r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?", "a time of day"),
     (
         r"[0-9]{1,4} ?: ?[0-9]{1,4}(?:[.,][0-9]+)?",

@@ -74,6 +74,8 @@ def test_text_that_is_no_sure_callout_is_not_read(text):
         ("2024-01-15", "date"),
         ("15.01.2024", "date"),
         ("12:30", "time"),
+        ("0", "origin"),
+        ("0,00", "origin"),
         ("1:2", "scale"),
         ("02-1234-5678", "telephone"),
         ("1/2", "page"),

@@ -183,6 +183,21 @@ def test_words_of_one_line_are_joined():
     assert texts_of(read_title_block(placed)) == {"drawing_number": "AX-1", "sheet": "1 OF 2"}
 
 
+@pytest.mark.parametrize("leading", [0, 6], ids=["tight boxes", "boxes with leading"])
+def test_height_of_the_boxes_does_not_matter(leading):
+    placed = [
+        PlacedText("MATERIAL:", (890, 3200 - leading, 1005, 3217 + leading)),
+        PlacedText("PLA", (1110, 3254 - leading, 1175, 3280 + leading)),
+        PlacedText("DWG NO.", (1417, 3200 - leading, 1525, 3217 + leading)),
+        PlacedText("Bracket1", (1660, 3230 - leading, 1990, 3300 + leading)),
+        PlacedText("WEIGHT:", (890, 3356 - leading, 985, 3373 + leading)),
+    ]
+
+    found = texts_of(read_title_block(placed))
+
+    assert found == {"material": "PLA", "drawing_number": "Bracket1"}
+
+
 def test_title_of_two_lines_is_one_title():
     placed = [
         PlacedText("TITLE:", (340, 708, 353, 716)),
