@@ -9,7 +9,7 @@ import contextlib
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -39,7 +39,7 @@ from shared.log import configure_logging, request_id_var
 from shared.media.pool import MediaPool
 from shared.metrics import HttpMetrics
 from shared.request_layer import UNFORESEEN, RequestLayer, RouteLimits
-from shared.settings import ServiceSettings, SettingsError, is_loopback
+from shared.settings import HttpSettings, SettingsError, is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -63,13 +63,14 @@ class ServiceSpec:
 
     name: str
     version: str
-    settings: ServiceSettings
+    settings: HttpSettings
     router: APIRouter
     paths: Sequence[PathInfo]
     hosts: Sequence[EngineHost]
     registry: CollectorRegistry
     media: MediaPool | None = None
     state: Mapping[str, Any] = field(default_factory=dict)  # what routes find in app.state
+    closing: Sequence[Callable[[], Awaitable[None]]] = ()  # awaited when the service ends
     # By path, ASGI middleware that answers what it can and hands the rest on to the framework.
     shortcuts: Mapping[str, Callable[[AsgiApp], AsgiApp]] = field(default_factory=dict)
     # By path, routes that are answered before the application is asked (see ``shared.direct``).
@@ -152,6 +153,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await host.stop()
         if spec.media is not None:
             await spec.media.close()
+        for close in spec.closing:
+            await close()
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
@@ -196,7 +199,7 @@ def http_protocol(app: AsgiApp) -> type[asyncio.Protocol] | Literal["auto"]:
     return DirectProtocol if has_direct else "auto"
 
 
-def serve(app: AsgiApp, settings: ServiceSettings, *, name: str, share_port: bool = False) -> None:
+def serve(app: AsgiApp, settings: HttpSettings, *, name: str, share_port: bool = False) -> None:
     """Run an application until it is told to stop; ``python -m services.<name>`` calls this.
 
     Args:
@@ -233,7 +236,7 @@ def serve(app: AsgiApp, settings: ServiceSettings, *, name: str, share_port: boo
         sys.exit(STARTUP_FAILURE)
 
 
-def _shared_port(settings: ServiceSettings) -> socket.socket:
+def _shared_port(settings: HttpSettings) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -95,8 +95,8 @@ class ProcessSettings(BaseSettings):
             raise SettingsError(f"bad setting: {faults}") from None
 
 
-class ServiceSettings(ProcessSettings):
-    """What every inference service can be told."""
+class EngineSettings(ProcessSettings):
+    """What every process with an engine can be told of it."""
 
     device: DeviceName = Field(
         "auto",
@@ -127,12 +127,6 @@ class ServiceSettings(ProcessSettings):
     )
     max_queue_items: int = Field(
         256, ge=1, description="Most items waiting before 503 is answered."
-    )
-    max_body_bytes: int = Field(
-        64 * 2**20, ge=1024, description="Largest request body, in bytes; beyond it 413."
-    )
-    deadline_ms: int = Field(
-        60_000, ge=10, le=86_400_000, description="Time a request may take if it names none, in ms."
     )
     engine_timeout_s: float = Field(
         300.0, gt=0, description="Longest run of one batch, in s; then the engine is restarted."
@@ -178,6 +172,17 @@ class ServiceSettings(ProcessSettings):
         description="Folder where the processes that share a device keep account of its memory; "
         "default: one of this user in the system's temporary folder.",
     )
+
+
+class HttpSettings(ProcessSettings):
+    """What every service can be told of its requests, whether it has an engine or not."""
+
+    max_body_bytes: int = Field(
+        64 * 2**20, ge=1024, description="Largest request body, in bytes; beyond it 413."
+    )
+    deadline_ms: int = Field(
+        60_000, ge=10, le=86_400_000, description="Time a request may take if it names none, in ms."
+    )
     spool_dir: Path | None = Field(
         None, description="Folder for uploads being read; default: the system's."
     )
@@ -188,6 +193,10 @@ class ServiceSettings(ProcessSettings):
         description="Token that the gateway must send as X-Internal-Token. Needed to listen beyond "
         "the loopback and for /admin.",
     )
+
+
+class ServiceSettings(HttpSettings, EngineSettings):
+    """What every inference service can be told."""
 
 
 def settings_table(settings: type[ProcessSettings]) -> str:

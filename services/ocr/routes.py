@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from services.ocr.answers import ReadPage, hocr, json_page, markdown, plain_text
 from services.ocr.cleaning import Cleaning
 from services.ocr.languages import LanguageChoice, Recogniser, choose_recognisers
-from services.ocr.page_ranges import parse_pages
+from shared.page_ranges import parse_pages
 from services.ocr.reader import PageReader, ReadOptions
 from services.ocr.readings import ImageArray
 from services.ocr.recall import Recall, wishes

@@ -33,6 +33,14 @@ class PdfLimits:
 
 
 @dataclass(frozen=True)
+class VectorLimits:
+    """Bounds of the text and lines of one PDF page."""
+
+    max_glyphs: int = 200_000
+    max_points: int = 2_000_000
+
+
+@dataclass(frozen=True)
 class Picture:
     """A decoded picture, upright (EXIF orientation applied)."""
 
@@ -47,6 +55,20 @@ class Picture:
     def height_px(self) -> int:
         """Height in pixels."""
         return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True)
+class PageVectors:
+    """Text and drawn lines of one PDF page, in points of the page as shown, origin top left."""
+
+    width_pt: float
+    height_pt: float
+    text: str  # the letters, in the file's order
+    glyphs: NDArray[np.float32]  # (n_letters, 8): x1 y1 x2 y2 of the font's box, origin x y,
+    # angle in deg clockwise, size in pt
+    points: NDArray[np.float32]  # (n_points, 2): the polylines' corners, one after the other
+    starts: NDArray[np.int64]  # (n_polylines,): index of each polyline's first point
+    objects: NDArray[np.int64]  # (n_polylines,): number of the path that it belongs to
 
 
 @dataclass(frozen=True)
@@ -77,5 +99,5 @@ class PcmFile:
 
 
 RECORD_TYPES: tuple[type[Any], ...] = (
-    ImageLimits, AudioLimits, PdfLimits, Picture, Recording, PcmFile,
+    ImageLimits, AudioLimits, PdfLimits, VectorLimits, Picture, PageVectors, Recording, PcmFile,
 )  # fmt: skip

@@ -21,7 +21,7 @@ def count_pages(path: str) -> int:
     Raises:
         UnsupportedMedia: damaged, or encrypted.
     """
-    with _open(path) as document:
+    with opened(path) as document:
         return len(document)
 
 
@@ -39,7 +39,7 @@ def render_page(path: str, page: int, dpi: int, limits: PdfLimits) -> Picture:
         PayloadTooLarge: the picture would have too many pixels.
         UnsupportedMedia: damaged, or encrypted.
     """
-    with _open(path) as document:
+    with opened(path) as document:
         if not 1 <= page <= len(document):
             raise InvalidInput(f"page {page} does not exist; the file has {len(document)} pages")
         scale = dpi / POINTS_PER_INCH
@@ -81,8 +81,15 @@ def _check_trailers(path: str) -> None:
         offset = int(previous[1]) if previous else -1
 
 
-class _open:  # noqa: N801 - a context manager used like a function
+class opened:  # noqa: N801 - a context manager used like a function
+    """The document, closed at the end of the block.
+
+    Raises:
+        UnsupportedMedia: damaged, or encrypted.
+    """
+
     def __init__(self, path: str) -> None:
+        """Open ``path``, a file of ours."""
         _check_trailers(path)
         try:
             self._document = pypdfium2.PdfDocument(path)
@@ -92,7 +99,9 @@ class _open:  # noqa: N801 - a context manager used like a function
             raise UnsupportedMedia("the PDF is damaged and cannot be opened") from None
 
     def __enter__(self) -> pypdfium2.PdfDocument:
+        """Give the document."""
         return self._document
 
     def __exit__(self, *_: object) -> None:
+        """Close it."""
         self._document.close()

@@ -18,10 +18,12 @@ from shared.media.limits import (
     RECORD_TYPES,
     AudioLimits,
     ImageLimits,
+    PageVectors,
     PcmFile,
     PdfLimits,
     Picture,
     Recording,
+    VectorLimits,
 )
 from shared.worker import Handler, Worker, WorkerDied, WorkerSpec
 
@@ -110,6 +112,11 @@ class MediaPool:
         picture: Picture = await self._call("render_page", str(path), page, dpi, limits)
         return picture
 
+    async def read_vectors(self, path: Path, page: int, limits: VectorLimits) -> PageVectors:
+        """Read text and lines of a PDF page; see ``shared.media.vectors.read_vectors``."""
+        vectors: PageVectors = await self._call("read_vectors", str(path), page, limits)
+        return vectors
+
     async def close(self) -> None:
         """End the child processes."""
         for worker in self._idle:
@@ -187,7 +194,7 @@ def _call(
 
 def handler(_options: Mapping[str, Any]) -> Handler:
     """The child's side: import the decoders and serve them."""
-    from shared.media import audio, images, pdf
+    from shared.media import audio, images, pdf, vectors
 
     methods = {
         "start": lambda: None,
@@ -196,6 +203,7 @@ def handler(_options: Mapping[str, Any]) -> Handler:
         "decode_audio_to": audio.decode_audio_to,
         "count_pages": pdf.count_pages,
         "render_page": pdf.render_page,
+        "read_vectors": vectors.read_vectors,
     }
 
     def handle(method: str, arguments: list[Any]) -> Any:  # noqa: ANN401 - any wire value

@@ -1,7 +1,7 @@
 import pytest
 
-from services.ocr.page_ranges import parse_pages
 from shared.errors import InvalidInput, PayloadTooLarge
+from shared.page_ranges import parse_pages
 
 
 @pytest.mark.parametrize(
