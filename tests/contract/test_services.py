@@ -14,16 +14,16 @@ from shared.models.catalog import read_catalog
 from shared.settings import settings_table
 from tests.contract.conftest import ROOT
 
-FILES = ("README.md", "requirements.in", "compose.yaml", "models.toml", "app.py", "settings.py")
+FILES = ("README.md", "requirements.in", "compose.yaml", "app.py", "settings.py")
 
 
 @pytest.fixture
-async def client(service, settings_class, monkeypatch, tmp_path):
+async def client(service, settings_class, has_engine, monkeypatch, tmp_path):
     """A client of the service as it is before its engines are loaded."""
     for name in settings_class.model_fields:
         monkeypatch.delenv(settings_class.prefix() + name.upper(), raising=False)
     app = importlib.import_module(f"{service.module}.app").build(
-        settings_class(models_dir=tmp_path / "models")
+        settings_class(**({"models_dir": tmp_path / "models"} if has_engine else {}))
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
@@ -66,23 +66,34 @@ def test_readme_holds_the_settings_table(service, settings_class):
     assert settings_table(settings_class) in (service.path / "README.md").read_text()
 
 
+def test_services_with_an_engine_have_a_catalogue_of_models(service, has_engine):
+    assert (service.path / "models.toml").is_file() == has_engine
+
+
 def test_catalogue_names_licences_and_https_sources(service):
     catalog = service.path / "models.toml"
 
-    for entry in read_catalog(catalog):
+    for entry in entries_of(service):
         assert entry.licence
         assert entry.files
         sources = [entry.source, *(file.source for file in entry.files)]
         assert all(source.startswith("https://") for source in sources if source)
-    assert tomllib.loads(catalog.read_text()).keys() <= {"model"}
+    if catalog.is_file():
+        assert tomllib.loads(catalog.read_text()).keys() <= {"model"}
 
 
 def test_demo_models_are_whole_and_small(service):
-    for entry in read_catalog(service.path / "models.toml"):
+    for entry in entries_of(service):
         if entry.folder is not None and (service.path / entry.folder).is_dir():
             files = [service.path / entry.folder / file.path for file in entry.files]
             assert [file for file in files if not file.is_file()] == []
             assert sum(file.stat().st_size for file in files) <= 10 * 2**20
+
+
+def entries_of(service):
+    """The catalogue's entries; a service that runs no model has none."""
+    catalog = service.path / "models.toml"
+    return read_catalog(catalog) if catalog.is_file() else []
 
 
 async def test_liveness_needs_no_engine(client):
@@ -91,14 +102,14 @@ async def test_liveness_needs_no_engine(client):
     assert answer.status_code == 200
 
 
-async def test_readiness_without_engines_is_503_and_names_each(client, service):
+async def test_readiness_without_loaded_engines_is_503_and_names_each(client, service, has_engine):
     answer = await client.get("/readyz")
 
     body = answer.json()
-    assert answer.status_code == 503
-    assert "retry-after" in answer.headers
+    assert answer.status_code == (503 if has_engine else 200)
+    assert ("retry-after" in answer.headers) == has_engine
     assert body["service"] == service.name
-    assert body["engines"]
+    assert bool(body["engines"]) == has_engine
     assert not any(engine["phase"] in ("ready", "degraded") for engine in body["engines"])
 
 
