@@ -26,7 +26,7 @@ def _circle(x: float, y: float, radius: float) -> tuple[tuple[float, float], ...
     return tuple((x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles)
 
 
-COUNTERBORE = Sign("⌴", "counterbore", (((0, 0.2), (0, 0.8), (1, 0.8), (1, 0.2)),))
+COUNTERBORE = Sign("⌴", "counterbore", (((0, 0), (0, 0.5), (1, 0.5), (1, 0)),))
 COUNTERSINK = Sign("⌵", "countersink", (((0, 0), (0.5, 0.5), (1, 0)),))
 DEPTH = Sign(
     "↧", "depth",

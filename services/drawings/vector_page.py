@@ -15,6 +15,7 @@ from shared.gdt_signs import Sign
 from shared.media.limits import PageVectors
 
 REACH = 3.2  # how far beside a line signs are looked for, in heights of its letters
+LARGEST_SIGN = 2.5  # extent of a sign, in heights of the letters beside it
 SIGNS_IN_A_ROW = 3
 CIRCLED = {letter: chr(0x24B6 + ord(letter) - ord("A")) for letter in "EFLMPRSTU"}
 """Letters that mean a modifier when a circle is drawn around them (ISO 1101, ISO 2692)."""
@@ -130,8 +131,7 @@ def _homes(letters: Sequence[Glyph], cells: Sequence[Box]) -> dict[Box | None, l
     by_size = sorted(set(cells), key=lambda each: each.width * each.height)
     corners = np.array([[each.x1, each.y1, each.x2, each.y2] for each in by_size]).reshape(-1, 4)
     for letter in letters:
-        along = np.array([letter.advance / 2, -0.36 * letter.size])
-        x, y = turned_back(along, letter.angle_deg) + np.array(letter.origin)
+        x, y = _middle(letter)
         inside = np.flatnonzero(
             (corners[:, 0] <= x) & (corners[:, 1] <= y)
             & (x <= corners[:, 2]) & (y <= corners[:, 3])
@@ -177,8 +177,7 @@ def _with_circled_letters(page: VectorPage) -> list[Glyph]:
         if glyph.text not in CIRCLED:
             letters.append(glyph)
             continue
-        along = np.array([[glyph.advance / 2, -0.36 * glyph.size]])
-        middle = turned_back(along, glyph.angle_deg)[0] + np.array(glyph.origin)
+        middle = _middle(glyph)
         ring = next(
             (ring for ring in circles
              if ring.holds((float(middle[0]), float(middle[1])), -0.3 * ring.width)
@@ -223,6 +222,7 @@ def _signs_beside(page: VectorPage, letters: Sequence[Glyph]) -> list[Glyph]:
     boxes = np.array(
         [[each.box.x1, each.box.y1, each.box.x2, each.box.y2] for each in page.strokes]
     )
+    middles = np.array([_middle(each) for each in letters]).reshape(-1, 2)
     free = np.ones(len(boxes), bool)
     signs: list[Glyph] = []
     for _ in range(SIGNS_IN_A_ROW):
@@ -235,6 +235,8 @@ def _signs_beside(page: VectorPage, letters: Sequence[Glyph]) -> list[Glyph]:
             )  # fmt: skip
             strokes = [page.strokes[each] for each in np.flatnonzero(is_near)]
             for shape in _shapes(strokes, line.height):
+                if _encloses(around(each.box for each in shape), middles):
+                    continue  # a box or circle around letters
                 glyph = _sign_of(shape, line)
                 if glyph is not None and all(free[each.number] for each in shape):
                     free[[each.number for each in shape]] = False
@@ -245,9 +247,24 @@ def _signs_beside(page: VectorPage, letters: Sequence[Glyph]) -> list[Glyph]:
     return signs
 
 
+def _middle(letter: Glyph) -> FloatArray:
+    along = np.array([letter.advance / 2, -0.36 * letter.size])
+    middle: FloatArray = turned_back(along, letter.angle_deg) + np.array(letter.origin)
+    return middle
+
+
+def _encloses(box: Box, points: FloatArray) -> bool:
+    return bool(
+        ((points[:, 0] > box.x1) & (points[:, 0] < box.x2)
+         & (points[:, 1] > box.y1) & (points[:, 1] < box.y2)).any()
+    )  # fmt: skip
+
+
 def _shapes(strokes: Sequence[Stroke], height: float) -> list[list[Stroke]]:
     """Small strokes that may be one sign: those of one path, then those that touch."""
-    small = [each for each in strokes if max(each.box.width, each.box.height) < 2.2 * height]
+    small = [
+        each for each in strokes if max(each.box.width, each.box.height) < LARGEST_SIGN * height
+    ]
     by_path: dict[int, list[Stroke]] = defaultdict(list)
     for stroke in small:
         by_path[stroke.path].append(stroke)
@@ -277,7 +294,7 @@ def _sign_of(shape: Sequence[Stroke], line: TextLine) -> Glyph | None:
     own = line.box_in(line.angle_deg)
     extent = float((high - low).max())
     is_in_line = low[1] > own.y1 - 0.5 * line.height and high[1] < own.y2 + 0.5 * line.height
-    if not (is_in_line and 0.5 * line.height < extent < 1.9 * line.height):
+    if not (is_in_line and 0.5 * line.height < extent < LARGEST_SIGN * line.height):
         return None
     among: Sequence[Sign] = SIGNS_IN_TEXT
     match = match_sign(polylines, among)
