@@ -13,7 +13,7 @@ from PIL import Image
 
 from services.drawings.content import PageContent
 from services.drawings.peers import Detected, ReadText, Symbols, find_symbols, read_text
-from services.drawings.raster_page import read_picture
+from services.drawings.raster_page import finish, prepare
 from services.drawings.schemas import AnalyzeOptions
 from services.drawings.settings import DrawingsSettings
 from services.drawings.stages import Stages
@@ -23,7 +23,7 @@ from shared.gateway_client import Calls
 from shared.media.limits import ImageLimits, PageVectors, PdfLimits, VectorLimits
 from shared.media.pool import MediaPool
 
-TEXT, OCR, SYMBOLS = "text", "ocr", "symbols"
+TEXT, OCR, DETAILS, SYMBOLS = "text", "ocr", "ocr_details", "symbols"
 TextSource = Literal["text", "ocr", "none"]
 Pixels = NDArray[np.uint8]
 
@@ -122,9 +122,7 @@ class Analyst:
         )
         detections = symbols.found if symbols else ()
         if read is not None:
-            content = await asyncio.to_thread(
-                read_picture, pixels, read.lines, detections, page=number, dpi=document.dpi
-            )
+            content = await self._read_picture(document, number, pixels, read, options, stages)
         elif content is None or not has_text:
             height, width = pixels.shape[:2]
             content = PageContent(number, width, height, document.dpi, ())
@@ -136,6 +134,26 @@ class Analyst:
             vectors = await self._media.read_vectors(document.path, number, VectorLimits())
             return await asyncio.to_thread(_content_of, vectors, number, dpi)
 
+    async def _read_picture(
+        self,
+        document: Document,
+        number: int,
+        pixels: Pixels,
+        read: ReadText,
+        options: AnalyzeOptions,
+        stages: Stages,
+    ) -> PageContent:
+        """Have what the first reading missed read again, and bring both together."""
+        page = await asyncio.to_thread(prepare, pixels, read.lines)
+        again = None
+        if page.sheet is None:
+            stages.skip(DETAILS, "nothing had to be read again")
+        else:
+            sent = await asyncio.to_thread(encode_png, page.sheet.pixels)
+            again = await self._ocr(sent, options, stages, DETAILS)
+        lines = again.lines if again else ()
+        return await asyncio.to_thread(finish, page, pixels, lines, number=number, dpi=document.dpi)
+
     async def _encoded(self, document: Document, pixels: Pixels) -> bytes:
         """What the other services are sent: the picture itself, or the rendered page."""
         if document.dpi is None:
@@ -143,13 +161,15 @@ class Analyst:
         return await asyncio.to_thread(encode_png, pixels)
 
     async def _ocr(
-        self, picture: bytes, options: AnalyzeOptions, stages: Stages
+        self, picture: bytes, options: AnalyzeOptions, stages: Stages, name: str = OCR
     ) -> ReadText | None:
+        if not stages.may_run(name):
+            return None
         work = read_text(
             self._calls, picture, languages=options.languages,
             tile_px=self._settings.tile_size, reserve_s=stages.reserve_s,
         )  # fmt: skip
-        found = await stages.run(OCR, work)
+        found = await stages.run(name, work)
         if found is not None:
             self.models["ocr"] = found.model
         return found

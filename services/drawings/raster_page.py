@@ -1,31 +1,273 @@
-"""Read a page of pixels: lines of text by OCR, cells from the drawn lines."""
+"""Read a page of pixels: lines of text by OCR, frames and tables from the drawn lines.
+
+The OCR reads the page as a whole first. What that does not read well goes to it a second time, on
+one sheet of cuttings: the compartments of tolerance frames, without the signs that were recognised
+here; and the places of doubtful lines, enlarged, both as they are and turned by a quarter.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from services.drawings.content import PageContent
+from services.drawings.cells import CellSize, Row, find_rows, tables
+from services.drawings.content import (
+    SIGN_CELL,
+    FrameCells,
+    PageContent,
+    find_border,
+    lone_cells,
+)
+from services.drawings.geometry import Box, around, turned_back
+from services.drawings.ink import Ink, Pixels, find_ink, long_runs, upright_crop
 from services.drawings.lines import TextLine
-from services.drawings.peers import Detected
+from services.drawings.raster_lines import clean, with_diameters, without_doubles
+from services.drawings.raster_signs import Cutting, cut_cell, sign_of_cell
+from services.drawings.sheet import Sheet, lay_out, scaled
+
+SURE = 0.97  # confidence of lines that are not read again
+LETTER_PX = 36  # height of letters on the sheet of cuttings
+CELL_PX = 60  # height of a frame's compartment there
+MOST_DOUBTFUL = 60
+MOST_SCALE = 3.0
 
 
-def read_picture(
-    pixels: NDArray[np.uint8],
-    lines: Sequence[TextLine],
-    detections: Sequence[Detected],
-    *,
-    page: int,
-    dpi: int | None,
-) -> PageContent:
-    """Bring OCR lines and cells of a page together.
+@dataclass(frozen=True)
+class RasterFrame:
+    """A frame whose compartments are still to be read."""
+
+    row: Row
+    sign: str
+    cuttings: tuple[Cutting, ...]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the page that is read again, upright on the sheet."""
+
+    corner: tuple[float, float]  # on the page: what is the picture's top left
+    angle_deg: float  # direction on the page of the picture's x axis
+    scale: float
+
+
+@dataclass(frozen=True)
+class RasterPage:
+    """A page between its first and its second reading."""
+
+    width: int
+    height: int
+    lines: tuple[TextLine, ...]
+    rows: tuple[Row, ...]
+    border: Box | None
+    frames: tuple[RasterFrame, ...]
+    tables: tuple[Box, ...]
+    regions: tuple[Region, ...]
+    sheet: Sheet | None  # first the frames' cuttings, then the regions; None if there is nothing
+
+
+def prepare(pixels: Pixels, lines: Sequence[TextLine]) -> RasterPage:
+    """Find what the drawn lines enclose, and what is to be read again.
 
     Args:
         pixels: (height, width, 3) uint8 RGB.
-        lines: of the OCR, in pixels of the picture.
-        detections: of the symbol detector.
-        page: its number, from 1.
-        dpi: its resolution; None for a picture.
+        lines: of the first reading, in pixels of the picture.
     """
     height, width = pixels.shape[:2]
-    return PageContent(page, width, height, dpi, tuple(lines))
+    ink = find_ink(pixels)
+    heights = [each.height for each in lines] or [20.0]
+    low, high = (float(each) for each in np.percentile(heights, [20, 90]))
+    level, upright = long_runs(ink, max(8, round(1.2 * low)))
+    border = find_border(level, upright, width, height)
+    rows = find_rows(level, upright, CellSize(1.3 * low, 5.0 * high, 0.15 * low + 3))
+    if border is not None:
+        rows = [row for row in rows if border.holds(row.box.centre)]
+    frames = _find_frames(pixels, ink, rows)
+    used = {frame.row for frame in frames}
+    areas = tables([row for row in rows if row not in used], 0.3 * low + 3)
+    read = [
+        line for line in without_doubles([clean(each) for each in lines])
+        if line.text and not any(frame.row.box.holds(line.box.centre) for frame in frames)
+    ]  # fmt: skip
+    doubtful = [
+        line for line in read
+        if _is_doubtful(line)
+        and (border is None or border.holds(line.box.centre))
+        and not any(area.holds(line.box.centre) for area in areas)
+    ]  # fmt: skip
+    regions, pictures = _cut_regions(pixels, doubtful[:MOST_DOUBTFUL])
+    pieces = [picture for frame in frames for picture in _pieces_of(frame)]
+    return RasterPage(
+        width, height, tuple(read), tuple(rows), border, tuple(frames), tuple(areas),
+        tuple(regions), lay_out([*pieces, *pictures]),
+    )  # fmt: skip
+
+
+def finish(
+    page: RasterPage,
+    pixels: Pixels,
+    again: Sequence[TextLine],
+    *,
+    number: int,
+    dpi: int | None,
+) -> PageContent:
+    """Bring both readings together.
+
+    Args:
+        page: as ``prepare`` gave it.
+        pixels: the picture.
+        again: what the OCR read on the sheet of cuttings.
+        number: of the page, from 1.
+        dpi: its resolution; None for a picture.
+    """
+    index, frames = 0, []
+    for frame in page.frames:
+        cells, index = _read_cells(page, frame, index, again)
+        frames.append(cells)
+    second = []
+    for region in page.regions:
+        assert page.sheet is not None
+        place = page.sheet.places[index]
+        second += [
+            _on_page(line, place, region)
+            for line in page.sheet.lines_in(index, again)
+            if abs(line.angle_deg) < 30
+        ]
+        index += 1
+    both = without_doubles([*page.lines, *(clean(each) for each in second)])
+    lines = with_diameters(pixels, both)
+    used = {frame.row for frame in page.frames}
+    grid = [row for row in page.rows if row not in used]
+    return PageContent(
+        number, page.width, page.height, dpi, tuple(lines), tuple(frames),
+        boxed=tuple(lone_cells(grid)), tables=page.tables, border=page.border,
+    )  # fmt: skip
+
+
+def _find_frames(pixels: Pixels, ink: Ink, rows: Sequence[Row]) -> list[RasterFrame]:
+    frames = []
+    for row in rows:
+        first = row.cells[0]
+        shape = first.width / first.height if row.is_upright else first.height / first.width
+        if len(row.cells) < 2 or not SIGN_CELL[0] < shape < SIGN_CELL[1]:
+            continue
+        sign = sign_of_cell(ink, first, is_upright=row.is_upright)
+        if sign is None:
+            continue
+        cuttings = tuple(
+            cut_cell(pixels, ink, cell, is_upright=row.is_upright) for cell in row.cells[1:]
+        )
+        frames.append(RasterFrame(row, sign, cuttings))
+    return frames
+
+
+def _is_doubtful(line: TextLine) -> bool:
+    """Whether a second look may help: few characters say little of their direction."""
+    has_digit = any(each.isdigit() for each in line.text)
+    is_short = has_digit and len(line.text.strip()) <= 2
+    return is_short or line.confidence < SURE
+
+
+def _cut_regions(pixels: Pixels, lines: Sequence[TextLine]) -> tuple[list[Region], list[Pixels]]:
+    """Pictures of the places of doubtful lines."""
+    regions, pictures = [], []
+    slanting = [each for each in lines if _slant(each) > 12]
+    for line in slanting:
+        box = line.box_in(line.angle_deg).grown(0.6 * line.height)
+        regions.append(_region(box, line.angle_deg, line.height))
+        pictures.append(_picture(pixels, regions[-1], box))
+    boxes: list[tuple[Box, float]] = []
+    for line in lines:
+        if _slant(line) > 12:
+            continue
+        joined, height, apart = line.box.grown(1.2 * line.height), line.height, []
+        for box, other_height in boxes:
+            if joined.overlap(box) > 0:
+                joined, height = around([joined, box]), min(height, other_height)
+            else:
+                apart.append((box, other_height))
+        boxes = [*apart, (joined, height)]
+    for box, height in boxes:
+        for angle_deg in (0.0, -90.0):
+            turned_box = _turned_box(box, angle_deg)
+            regions.append(_region(turned_box, angle_deg, height))
+            pictures.append(_picture(pixels, regions[-1], turned_box))
+    return regions, pictures
+
+
+def _slant(line: TextLine) -> float:
+    """Degrees from the nearest level or upright direction."""
+    rest = line.angle_deg % 90.0
+    return min(rest, 90.0 - rest)
+
+
+def _turned_box(box: Box, angle_deg: float) -> Box:
+    """An upright box of the page in the frame turned by a multiple of 90 degrees."""
+    line = TextLine("", (box.x1, box.y1), box.width, box.height, 0.0)
+    return line.box_in(angle_deg)
+
+
+def _region(box: Box, angle_deg: float, letter_height: float) -> Region:
+    corner = turned_back(np.array([box.x1, box.y1]), angle_deg)
+    scale = min(MOST_SCALE, max(0.5, LETTER_PX / max(letter_height, 1.0)))
+    return Region((float(corner[0]), float(corner[1])), angle_deg, scale)
+
+
+def _picture(pixels: Pixels, region: Region, box: Box) -> Pixels:
+    crop = upright_crop(
+        pixels, np.array(region.corner), region.angle_deg, round(box.width), round(box.height)
+    )
+    return scaled(crop, region.scale)
+
+
+def _on_page(line: TextLine, place: Box, region: Region) -> TextLine:
+    """A line of the sheet, on the page."""
+    local = (np.array(line.corner) - [place.x1, place.y1]) / region.scale
+    corner = turned_back(local, region.angle_deg) + np.array(region.corner)
+    return replace(
+        line,
+        corner=(float(corner[0]), float(corner[1])),
+        length=line.length / region.scale,
+        height=line.height / region.scale,
+        angle_deg=line.angle_deg + region.angle_deg,
+    )
+
+
+def _pieces_of(frame: RasterFrame) -> list[Pixels]:
+    """Pictures of a frame in the order in which ``_read_cells`` takes them."""
+    pieces = []
+    for cutting in frame.cuttings:
+        scale = CELL_PX / max(1, cutting.rest.shape[0])
+        pieces += [scaled(each, scale) for each in (cutting.rest, *cutting.circled)]
+    return pieces
+
+
+def _read_cells(
+    page: RasterPage, frame: RasterFrame, index: int, lines: Sequence[TextLine]
+) -> tuple[FrameCells, int]:
+    """The frame with its texts, and the number of the next piece."""
+    texts, confidence = [], 1.0
+    for cutting in frame.cuttings:
+        rest, sure = _text_in(page, index, lines)
+        index += 1
+        letters = ""
+        for _ in cutting.circled:
+            letter, letter_sure = _text_in(page, index, lines)
+            letters += _circled(letter)
+            sure = min(sure, letter_sure)
+            index += 1
+        texts.append(("⌀" if cutting.has_diameter else "") + rest + letters)
+        confidence = min(confidence, sure)
+    return FrameCells((frame.sign, *texts), frame.row.box, confidence), index
+
+
+def _text_in(page: RasterPage, index: int, lines: Sequence[TextLine]) -> tuple[str, float]:
+    assert page.sheet is not None
+    inside = sorted(page.sheet.lines_in(index, lines), key=lambda each: each.box.x1)
+    confidence = min((each.confidence for each in inside), default=0.0)
+    return "".join(each.text for each in inside).replace(" ", ""), confidence
+
+
+def _circled(text: str) -> str:
+    """The modifier that a circled letter means."""
+    letter = text.strip().upper()[:1]
+    return chr(0x24B6 + ord(letter) - ord("A")) if "A" <= letter <= "Z" else f"({text})"

@@ -42,8 +42,25 @@ STEEP_DIAMETER = Sign(
     "⌀", "diameter", (_circle(0.5, 0.5, 0.35), ((0.3, 1.0), (0.7, 0.0))),
 )  # fmt: skip
 
+
+def _oval(y: float, width: float, height: float) -> tuple[tuple[float, float], ...]:
+    return tuple((width * x, y + height * down) for x, down in _circle(0.5, 0.5, 0.5))
+
+
+ZERO = Sign("0", "zero", (_oval(0.0, 0.5, 1.0),))
+ROUND_O = Sign("O", "letter O", (_circle(0.5, 0.5, 0.5),))
+SIX = Sign("6", "six", (_oval(0.38, 0.6, 0.62), ((0.05, 0.6), (0.4, 0.0))))
+NINE = Sign("9", "nine", (_oval(0.0, 0.6, 0.62), ((0.55, 0.4), (0.2, 1.0))))
+EIGHT = Sign("8", "eight", (_oval(0.0, 0.55, 0.48), _oval(0.48, 0.6, 0.52)))
+FOUR = Sign("4", "four", (((0.5, 1), (0.5, 0), (0, 0.72), (0.68, 0.72)),))
+LIKE_DIAMETER = (ZERO, ROUND_O, SIX, NINE, EIGHT, FOUR)
+"""Letters that must not be taken for ⌀."""
+
+LETTER_DIAMETER = Sign("⌀", "diameter", (_oval(0.05, 0.9, 0.9), ((0.0, 1.0), (0.9, 0.0))))
+
 FRAME_SIGNS = CHARACTERISTICS
 """Signs that begin a feature control frame."""
+DIAMETERS = (DIAMETER, STEEP_DIAMETER, LETTER_DIAMETER)
 SIGNS_IN_TEXT = (DIAMETER, STEEP_DIAMETER, COUNTERBORE, COUNTERSINK, DEPTH, DEPTH_FILLED, SQUARE)
 """Signs that stand among the letters of a dimension."""
 
@@ -71,7 +88,11 @@ def match_sign(strokes: Sequence[FloatArray], among: Sequence[Sign]) -> SignMatc
         strokes: polylines (n, 2), upright, y down.
         among: signs that it may be.
     """
-    points = sample(strokes)
+    return match_points(sample(strokes), among)
+
+
+def match_points(points: FloatArray, among: Sequence[Sign]) -> SignMatch | None:
+    """As ``match_sign``, of points (n, 2) spread evenly over the lines of the shape."""
     if len(points) < 4:
         return None
     shape, aspect = _to_unit(points)
@@ -114,6 +135,7 @@ def _to_unit(points: FloatArray) -> tuple[FloatArray, float]:
     longest = float(extent.max())
     is_thin = extent < THIN * longest
     scale = np.where(is_thin, longest, np.maximum(extent, 1e-9))
+    longest = max(longest, 1e-9)
     centred = (points - (low + high) / 2) / scale + 0.5
     if is_thin[0]:
         return centred, -math.inf
