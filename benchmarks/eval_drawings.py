@@ -55,6 +55,8 @@ BY_EYE = {
 """Read off the rendered sheet, for the drawing whose truth is its text layer alone."""
 SAME_SHEET = {"Gripper.PDF": "Gripper.csv"}
 """The picture of this sheet has labels, which hold for its PDF too."""
+SAME_FRAMES = {"halter.csv": "Halter.PDF.truth.json"}
+"""The PDF of this sheet names the frames, which stand on its picture too."""
 TITLE_STARTS = ("UNLESS", "WENN")  # first word of the title blocks of these drawings
 
 
@@ -166,6 +168,9 @@ def picture_truth(labels: Path) -> Truth:
             truth.ignored.append(box)
         else:
             truth.dimensions.append(Label(text, box))
+    if labels.name in SAME_FRAMES:
+        content = json.loads(labels.with_name(SAME_FRAMES[labels.name]).read_text())
+        truth.frames = frames_by_eye(content)
     return truth
 
 
@@ -178,10 +183,14 @@ def pdf_truth(pdf: Path) -> Truth:
         truth.dimensions = [Label(each.text) for each in sheet.dimensions]
     truth.dimensions += [Label(each) for each in BY_EYE.get(pdf.name, ())]
     truth.dimensions += [Label(in_signs(each)) for each in content.get("dims", ())]
-    for each in content.get("gdt", ()):
-        said = re.sub(r" on .*|\(theoretical.*?\)", "", each)
-        truth.frames.append(Label(in_signs(said)))
+    truth.frames = frames_by_eye(content)
     return truth
+
+
+def frames_by_eye(content: dict[str, Any]) -> list[Label]:
+    """The frames that a truth by eye names in words."""
+    said = [re.sub(r" on .*|\(theoretical.*?\)", "", each) for each in content.get("gdt", ())]
+    return [Label(in_signs(each)) for each in said]
 
 
 def numbers_of_words(words: Sequence[dict[str, Any]]) -> Iterator[str]:

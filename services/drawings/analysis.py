@@ -13,9 +13,10 @@ from PIL import Image
 
 from services.drawings.content import PageContent
 from services.drawings.peers import Detected, ReadText, Symbols, find_symbols, read_text
-from services.drawings.raster_page import finish, prepare
+from services.drawings.raster_page import enlargement, finish, prepare
 from services.drawings.schemas import AnalyzeOptions
 from services.drawings.settings import DrawingsSettings
+from services.drawings.sheet import scaled
 from services.drawings.stages import Stages
 from services.drawings.vector_page import read_page, to_page
 from shared.context import request_context
@@ -144,6 +145,14 @@ class Analyst:
         stages: Stages,
     ) -> PageContent:
         """Have what the first reading missed read again, and bring both together."""
+        scale = enlargement([each.height for each in read.lines])
+        height, width = pixels.shape[:2]
+        if scale > 1 and width * height * scale**2 <= self._settings.max_pixels:
+            pixels = await asyncio.to_thread(scaled, pixels, scale)
+            sent = await asyncio.to_thread(encode_png, pixels)
+            read = await self._ocr(sent, options, stages, DETAILS) or read.times(scale)
+        else:
+            scale = 1.0
         page = await asyncio.to_thread(prepare, pixels, read.lines)
         again = None
         if page.sheet is None:
@@ -152,7 +161,12 @@ class Analyst:
             sent = await asyncio.to_thread(encode_png, page.sheet.pixels)
             again = await self._ocr(sent, options, stages, DETAILS)
         lines = again.lines if again else ()
-        return await asyncio.to_thread(finish, page, pixels, lines, number=number, dpi=document.dpi)
+        content = await asyncio.to_thread(
+            finish, page, pixels, lines, number=number, dpi=document.dpi
+        )
+        if scale == 1:
+            return content
+        return replace(content.times(1 / scale), width=width, height=height)
 
     async def _encoded(self, document: Document, pixels: Pixels) -> bytes:
         """What the other services are sent: the picture itself, or the rendered page."""

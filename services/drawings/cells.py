@@ -7,6 +7,7 @@ import numpy as np
 
 from services.drawings.geometry import Box, FloatArray, around
 
+LEAST_FILL = 0.45  # share of a table that its cells cover; a view with frames has gaps
 MAX_PAIRS = 200_000  # pairs of lines that are looked at; a sheet with more is all hatching
 
 
@@ -173,6 +174,9 @@ def tables(rows: Sequence[Row], gap: float, least_cells: int = 8) -> list[Box]:
             new = left.intersection(touching.tolist())
             left -= new
             waiting += new
-        if len(group) >= least_cells:
-            found.append(around(boxes[each] for each in group))
+        members = [boxes[each] for each in group]
+        area = around(members)
+        filled = sum(each.width * each.height for each in members)
+        if len(members) >= least_cells and filled > LEAST_FILL * area.width * area.height:
+            found.append(area)
     return found

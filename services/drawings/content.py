@@ -1,7 +1,7 @@
 """What stands on one page, before anything of it is read: the same for PDF text and for OCR."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.drawings.cells import Row
 from services.drawings.geometry import Box, FloatArray
@@ -35,6 +35,19 @@ class PageContent:
     boxed: tuple[Box, ...] = ()  # cells that stand alone
     tables: tuple[Box, ...] = ()  # title block, parts list
     border: Box | None = None  # inner edge of the sheet's border
+
+    def times(self, scale: float) -> "PageContent":
+        """The same on a picture of another size."""
+        return replace(
+            self,
+            width=self.width * scale,
+            height=self.height * scale,
+            lines=tuple(each.times(scale) for each in self.lines),
+            frames=tuple(replace(each, box=each.box.times(scale)) for each in self.frames),
+            boxed=tuple(each.times(scale) for each in self.boxed),
+            tables=tuple(each.times(scale) for each in self.tables),
+            border=self.border.times(scale) if self.border else None,
+        )
 
 
 def find_frames(

@@ -49,6 +49,10 @@ class Box:
         """The box with ``margin`` more on every side."""
         return Box(self.x1 - margin, self.y1 - margin, self.x2 + margin, self.y2 + margin)
 
+    def times(self, scale: float) -> "Box":
+        """The same on a picture of another size."""
+        return Box(self.x1 * scale, self.y1 * scale, self.x2 * scale, self.y2 * scale)
+
     def overlap(self, other: "Box") -> float:
         """Area that both cover, in square pixels."""
         width = min(self.x2, other.x2) - max(self.x1, other.x1)

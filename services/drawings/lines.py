@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -39,6 +39,11 @@ class TextLine:
     angle_deg: float
     confidence: float = 1.0
     source: Source = "text"
+
+    def times(self, scale: float) -> "TextLine":
+        """The same on a picture of another size."""
+        corner = (self.corner[0] * scale, self.corner[1] * scale)
+        return replace(self, corner=corner, length=self.length * scale, height=self.height * scale)
 
     @property
     def polygon(self) -> FloatArray:

@@ -28,6 +28,8 @@ from services.drawings.sheet import Sheet, lay_out, scaled
 SURE = 0.97  # confidence of lines that are not read again
 LETTER_PX = 36  # height of letters on the sheet of cuttings
 CELL_PX = 60  # height of a frame's compartment there
+SMALL_PX = 15.0  # letters below this height are read on an enlarged page
+READABLE_PX = 26.0  # height that they are enlarged to
 MOST_DOUBTFUL = 60
 MOST_SCALE = 3.0
 
@@ -63,6 +65,16 @@ class RasterPage:
     tables: tuple[Box, ...]
     regions: tuple[Region, ...]
     sheet: Sheet | None  # first the frames' cuttings, then the regions; None if there is nothing
+
+
+def enlargement(letter_heights: Sequence[float]) -> float:
+    """How much larger a page should be read whose letters are too small for the OCR; 1 for others.
+
+    Args:
+        letter_heights: of the lines of the first reading, px.
+    """
+    usual = float(np.median(letter_heights)) if len(letter_heights) else SMALL_PX
+    return 1.0 if usual >= SMALL_PX else min(MOST_SCALE, READABLE_PX / max(usual, 1.0))
 
 
 def prepare(pixels: Pixels, lines: Sequence[TextLine]) -> RasterPage:

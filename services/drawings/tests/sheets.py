@@ -1,0 +1,79 @@
+"""Small sheets for tests: PDF content streams and pictures."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from shared.gdt_signs import SIGNS
+from shared.testing import make_pdf
+
+HEIGHT_PT = 300
+
+
+def text(x, y, words, *, size=10, up=False):
+    """Letters at (x, y) from the bottom left, in points."""
+    matrix = f"0 1 -1 0 {x} {y}" if up else f"1 0 0 1 {x} {y}"
+    words = words.replace("(", r"\(").replace(")", r"\)")
+    return f"BT /F1 {size} Tf {matrix} Tm ({words}) Tj ET\n"
+
+
+def lines(*points, closed=False):
+    """A polyline in points from the bottom left."""
+    (x, y), *rest = points
+    path = f"{x} {y} m " + " ".join(f"{a} {b} l" for a, b in rest)
+    return f"{path} {'s' if closed else 'S'}\n"
+
+
+def sign(character, x, y, size):
+    """A sign of ``shared.gdt_signs`` with its cell's bottom left at (x, y)."""
+    return "".join(
+        lines(*((x + size * u, y + size * (1 - v)) for u, v in stroke))
+        for stroke in (*SIGNS[character].strokes, *SIGNS[character].fills)
+    )
+
+
+def frame(x, y, character, *cells, side=18):
+    """A feature control frame with its bottom left at (x, y)."""
+    drawn, left = sign(character, x + 4, y + 4, side - 8), x
+    for width, words in ((side, None), *((10 + 7 * len(each), each) for each in cells)):
+        corners = ((left, y), (left + width, y), (left + width, y + side), (left, y + side))
+        drawn += lines(*corners, closed=True)
+        if words is not None:
+            drawn += text(left + 5, y + 5, words)
+        left += width
+    return drawn
+
+
+def pdf(*pages, **options):
+    """A PDF of 400 x 300 points a page."""
+    return make_pdf(pages, **options)
+
+
+def png(image):
+    """A picture as PNG."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def paper(width=900, height=600):
+    """A white picture and a pen for it."""
+    image = Image.new("RGB", (width, height), "white")
+    return image, ImageDraw.Draw(image)
+
+
+def draw_sign(pen, character, x, y, size, width=3):
+    """A sign of ``shared.gdt_signs`` with its cell's top left at (x, y)."""
+    for stroke in (*SIGNS[character].strokes, *SIGNS[character].fills):
+        pen.line([(x + size * u, y + size * v) for u, v in stroke], fill="black", width=width)
+
+
+def write(pen, x, y, words, size=32):
+    """Letters with their top left at (x, y)."""
+    pen.text((x, y), words, fill="black", font=ImageFont.load_default(size))
+
+
+def pixels(image):
+    """(height, width, 3) uint8."""
+    return np.asarray(image)

@@ -1,0 +1,301 @@
+import csv
+import io
+import json
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from services.drawings.app import build
+from services.drawings.settings import DrawingsSettings
+from services.drawings.tests.sheets import frame, lines, paper, pdf, png, text, write
+from shared.testing import peak_memory, running_app
+
+PATH = "/v1/drawings/analyze"
+SHEET = (
+    text(50, 250, "25.4 \xb10.05")
+    + text(50, 220, "\xd88 H7")
+    + frame(150, 200, "⏥", "0.1")
+    + frame(150, 120, "⌖", "\xd80.2", "A")
+    + text(320, 100, "35.00", up=True)
+)
+
+
+async def analyze(service, content, **options):
+    answer = await service.post(PATH, files={"file": ("sheet", content)}, data=options)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def texts(items):
+    return sorted(each["text"] for each in items)
+
+
+async def test_text_and_frames_of_a_pdf_become_dimensions_with_limits(service):
+    answer = await analyze(service, pdf(SHEET))
+
+    by_text = {each["text"]: each for each in answer["dimensions"]}
+    assert set(by_text) == {"25.4 ±0.05", "Ø8 H7", "35.00"}
+    assert by_text["25.4 ±0.05"]["upper_limit"] == pytest.approx(25.45)
+    assert by_text["Ø8 H7"]["upper"] == pytest.approx(0.015)
+    assert by_text["Ø8 H7"]["tolerance_source"] == "fit"
+    assert by_text["35.00"]["angle_deg"] == -90
+    flatness, position = answer["feature_control_frames"]
+    assert (flatness["characteristic"], flatness["value"]) == ("flatness", 0.1)
+    assert (position["characteristic"], position["zone"]) == ("position", "diameter")
+    assert position["datums"] == [{"letters": ["A"], "modifiers": []}]
+    assert answer["unparsed"] == []
+
+
+async def test_boxes_are_in_pixels_of_the_asked_resolution(service):
+    low, high = [await analyze(service, pdf(SHEET), dpi=dpi) for dpi in (72, 144)]
+
+    assert (low["pages"][0]["width"], low["pages"][0]["dpi"]) == (400, 72)
+    assert high["pages"][0]["width"] == 800
+    box, doubled = (each["dimensions"][0]["box"] for each in (low, high))
+    assert [doubled[side] for side in box] == pytest.approx([2 * box[s] for s in box], abs=0.11)
+    assert box["x1"] == pytest.approx(50, abs=1)
+    assert box["y2"] == pytest.approx(50, abs=1)
+
+
+async def test_general_tolerance_of_the_request_counts_where_the_sheet_states_none(service):
+    answer = await analyze(service, pdf(SHEET), general_tolerance="ISO 2768-mK")
+
+    plain = next(each for each in answer["dimensions"] if each["text"] == "35.00")
+    assert plain["tolerance_source"] == "general"
+    assert (plain["upper"], plain["lower"]) == (0.3, -0.3)
+    assert answer["general_tolerance"]["source"] == "request"
+
+
+async def test_picture_is_read_by_ocr_and_detector(service, gateway):
+    image, pen = paper()
+    write(pen, 100, 100, "25.4")
+    gateway.lines = [("25.4 ±0.05", 90, 90, 260, 140)]
+    box = {"x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40.0}
+    gateway.detections = [{"class_name": "view", "confidence": 0.9, "box": box}]
+
+    answer = await analyze(service, png(image))
+
+    assert texts(answer["dimensions"]) == ["25.4 ±0.05"]
+    assert answer["detections"] == [
+        {"page": 1, "class_name": "view", "confidence": 0.9, "box": box}
+    ]
+    assert answer["models"] == {"ocr": "reader", "symbols": "finder"}
+    assert answer["pages"][0]["text_source"] == "ocr"
+    assert not answer["partial"]
+
+
+async def test_calls_carry_id_caller_and_token(service, gateway):
+    headers = {"X-Request-Id": "drawing-1", "X-Caller": "key-7", "X-Hops": "1"}
+
+    answer = await service.post(PATH, files={"file": png(paper()[0])}, headers=headers)
+
+    assert answer.status_code == 200
+    for _, sent, _, _ in gateway.asked:
+        assert sent["x-request-id"] == "drawing-1"
+        assert (sent["x-caller"], sent["x-hops"]) == ("key-7", "1")
+        assert sent["x-internal-token"] == "an internal token"
+    assert {path for path, *_ in gateway.asked} == {"ocr", "detect"}
+
+
+async def test_tolerances_are_asked_for_when_material_and_process_are_named(service, gateway):
+    answer = await analyze(service, pdf(SHEET), material="al_6061", process="milling")
+
+    sent = json.loads(gateway.asked[-1][3])["parts"]
+    assert {part["material"] for part in sent} == {"al_6061"}
+    flatness = next(part for part in sent if part["feature"] == "plane")
+    assert flatness["dimensions_mm"] == {"length": 35.0}
+    assert flatness["spec_mm"] == 0.1
+    named = {each["feature_id"]: each for each in answer["tolerance"]}
+    frame_id = answer["feature_control_frames"][0]["id"]
+    assert named[frame_id]["size_from"].startswith("the largest length")
+    assert answer["models"]["tolerance"] == "predictor"
+
+
+async def test_tolerances_are_not_guessed_without_material(service, gateway):
+    answer = await analyze(service, pdf(SHEET), process="milling")
+
+    assert answer["tolerance"] == []
+    assert answer["stages"]["tolerance"]["status"] == "skipped"
+    assert not any(path.startswith("tolerance") for path, *_ in gateway.asked)
+
+
+@pytest.mark.parametrize(
+    ("path", "stage"), [("detect", "symbols"), ("tolerance/predict", "tolerance")]
+)
+async def test_stage_that_fails_leaves_the_others(service, gateway, path, stage):
+    gateway.down = {path: 503}
+
+    answer = await analyze(service, pdf(SHEET), material="al_6061", process="milling")
+
+    assert answer["partial"]
+    assert answer["stages"][stage]["status"] == "failed"
+    assert answer["stages"][stage]["error"] == f"{path} is loading"
+    assert len(answer["dimensions"]) == 3
+
+
+async def test_picture_without_ocr_still_tells_what_was_detected(service, gateway):
+    gateway.down = {"ocr": 503}
+    box = {"x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40.0}
+    gateway.detections = [{"class_name": "view", "confidence": 0.9, "box": box}]
+
+    answer = await analyze(service, png(paper()[0]))
+
+    assert answer["partial"]
+    assert answer["stages"]["ocr"]["status"] == "failed"
+    assert len(answer["detections"]) == 1
+
+
+async def test_picture_of_which_nothing_can_be_told_is_the_first_failure(service, gateway):
+    gateway.down = {"ocr": 503, "detect": 503}
+
+    answer = await service.post(PATH, files={"file": png(paper()[0])})
+
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "not_ready"
+
+
+async def test_stage_without_answer_ends_in_time_for_the_rest(service, gateway):
+    gateway.hanging = {"detect"}
+
+    answer = await service.post(
+        PATH, files={"file": pdf(SHEET)}, headers={"X-Request-Timeout-Ms": "3000"}
+    )
+
+    body = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert body["stages"]["symbols"]["status"] == "timeout"
+    assert body["partial"]
+    assert len(body["dimensions"]) == 3
+
+
+async def test_failed_stage_is_not_tried_again_for_each_page(service, gateway):
+    gateway.down = {"detect": 503}
+
+    answer = await analyze(service, pdf(*[text(50, 250, "25.4")] * 20))
+
+    assert len(answer["pages"]) == 20
+    assert len(answer["dimensions"]) == 20
+    assert len(gateway.asked) == 1
+
+
+async def test_without_a_gateway_text_is_read_and_the_rest_says_what_to_set():
+    async with running_app(build(DrawingsSettings(media_workers=1))) as client:
+        answer = await analyze(client, pdf(SHEET))
+        picture = await client.post(PATH, files={"file": png(paper()[0])})
+
+    assert len(answer["dimensions"]) == 3
+    assert "DRAWINGS_GATEWAY_URL" in answer["stages"]["symbols"]["error"]
+    assert picture.status_code == 503
+    assert "DRAWINGS_GATEWAY_URL" in picture.json()["detail"]
+
+
+async def test_overlay_is_the_asked_page_with_marks(service):
+    sent = {
+        "files": {"file": pdf(SHEET, lines((10, 10), (20, 20)))},
+        "headers": {"accept": "image/png"},
+    }
+
+    drawn = [await service.post(PATH, params={"page": page, "dpi": 72}, **sent) for page in (1, 2)]
+
+    pictures = [np.asarray(Image.open(io.BytesIO(each.content))) for each in drawn]
+    assert all(each.headers["content-type"] == "image/png" for each in drawn)
+    assert pictures[0].shape == (300, 400, 3)
+    colours = [len(np.unique(each.reshape(-1, 3), axis=0)) for each in pictures]
+    has_blue = [((each[..., 2] > 200) & (each[..., 0] < 60)).any() for each in pictures]
+    assert has_blue == [True, False], colours
+
+
+async def test_table_has_one_row_for_each_dimension_and_frame(service):
+    answer = await service.post(PATH, files={"file": pdf(SHEET)}, headers={"accept": "text/csv"})
+
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert [row["kind"] for row in rows] == ["dimension"] * 3 + ["feature_control_frame"] * 2
+    assert {row["type"] for row in rows} >= {"diameter", "linear", "flatness"}
+
+
+async def test_cell_that_a_spreadsheet_would_take_for_a_formula_is_text(service):
+    from services.drawings.answers import table
+    from services.drawings.schemas import BoxBody, DimensionBody
+
+    box = BoxBody(x1=0, y1=0, x2=1, y2=1)
+    body = DimensionBody(
+        id="d1", page=1, text="=1+1", box=box, confidence=1, type="linear", nominal=1, unit="mm",
+        upper=None, lower=None, upper_limit=None, lower_limit=None, tolerance_source="none",
+        basis="", angle_deg=0,
+    )  # fmt: skip
+
+    assert next(csv.DictReader(io.StringIO(table([body], []))))["text"] == "'=1+1"
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"general_tolerance": "IT7"}, "general_tolerance"),
+        ({"page": 3}, "page"),
+        ({"pages": "9"}, "pages"),
+        ({"dpi": 10}, "dpi"),
+        ({"metarial": "steel"}, "metarial"),
+    ],
+)
+async def test_wrong_option_is_named(service, options, field):
+    answer = await service.post(PATH, files={"file": pdf(SHEET)}, data=options)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == field
+
+
+async def test_more_pages_than_the_limit_are_refused(service):
+    answer = await service.post(PATH, files={"file": pdf(*["0 0 m"] * 21)})
+
+    assert answer.status_code == 413
+    assert "limit is 20" in answer.json()["detail"]
+
+
+async def test_scan_beyond_the_limit_is_refused_by_its_header_in_little_memory(service):
+    scan = one_bit_png(20_000, 20_000)
+    await service.post(PATH, files={"file": png(paper(8, 8)[0])})  # the worker is there
+
+    with peak_memory() as peak:
+        answer = await service.post(PATH, files={"file": scan})
+
+    assert answer.status_code == 413
+    assert "pixels" in answer.json()["detail"]
+    assert peak.growth_bytes < 64 * 2**20
+
+
+async def test_encrypted_pdf_is_refused_with_the_reason(service):
+    locked = pdf(SHEET).replace(
+        b"trailer\n<<", b"trailer\n<< /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 "
+        b"/O <" + b"00" * 32 + b"> /U <" + b"11" * 32 + b"> >> /ID [<00> <00>]",
+    )  # fmt: skip
+
+    answer = await service.post(PATH, files={"file": locked})
+
+    assert answer.status_code == 415
+    assert "encrypted" in answer.json()["detail"]
+
+
+async def test_what_is_no_drawing_is_refused(service):
+    answer = await service.post(PATH, files={"file": b"neither picture nor PDF"})
+
+    assert answer.status_code == 415
+
+
+def one_bit_png(width, height):
+    """A white scan of one bit a pixel, packed without ever being held."""
+    row = b"\0" + b"\xff" * ((width + 7) // 8)
+    packer = zlib.compressobj(1)
+    packed = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+
+    def chunk(kind, body):
+        return (
+            len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+        )
+
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([1, 0, 0, 0, 0])
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    )
