@@ -185,9 +185,8 @@ def _find_limits(index: int, free: dict[int, _Placed]) -> _Found:
             continue
         large, small = (float(each["value"].replace(",", ".")) for each in (first, second))
         is_close = 0 < abs(large - small) < NEAR_LIMITS * max(large, small)
-        is_column = any(
-            SIZE.fullmatch(free[each].line.text.strip()) for each in _below(other, free)
-        )
+        neighbours = [*_below(other, free), *(each for each in free if index in _below(each, free))]
+        is_column = any(SIZE.fullmatch(free[each].line.text.strip()) for each in neighbours)
         if is_close and not is_column and lower.middle - upper.middle < 1.7 * upper.height:
             return f"{upper.line.text.strip()}\n{lower.line.text.strip()}", [index, other]
     return None

@@ -69,6 +69,12 @@ def draw_sign(pen, character, x, y, size, width=3):
         pen.line([(x + size * u, y + size * v) for u, v in stroke], fill="black", width=width)
 
 
+def draw_slashed_o(pen, x, y, height, width=4):
+    """The letter that stands for ⌀ in most fonts, with its top left at (x, y)."""
+    pen.ellipse((x, y, x + 0.85 * height, y + height), outline="black", width=width)
+    pen.line((x, y + height, x + 0.85 * height, y), fill="black", width=width)
+
+
 def write(pen, x, y, words, size=32):
     """Letters with their top left at (x, y)."""
     pen.text((x, y), words, fill="black", font=ImageFont.load_default(size))
