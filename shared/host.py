@@ -23,6 +23,7 @@ from shared.gpu.budget import BudgetedLane
 from shared.gpu.ledger import DeviceMemoryFull, Shortage
 from shared.host_policy import HostPolicy, Phase
 from shared.lane_health import LaneHealth
+from shared.lane_probe import paying_lanes
 from shared.lanes import Lane
 from shared.metrics import EngineMetrics
 
@@ -76,6 +77,8 @@ class EngineHost:
         self._recycling = False
         self._sleeps = False  # unloaded for lack of work; the next request loads it again
         self._lanes: list[Lane] = []
+        self._wanted_lanes, self._has_probed = self._policy.lanes, False
+        metrics.lanes.labels(name).set_function(lambda: len(self._lanes))
         self._tasks: set[asyncio.Task[None]] = set()
         self._loading: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
@@ -331,10 +334,11 @@ class EngineHost:
 
     async def _load(self) -> None:
         attempt = 0
-        while len(self._lanes) < self._policy.lanes:
+        while len(self._lanes) < self._wanted_lanes:
             lane = self._next_lane(attempt)
             try:
                 info = await lane.start()
+                lanes = await self._lanes_beside(lane)
             except ModelMissing as error:
                 self._failed(error)
                 return  # a file does not appear by trying again
@@ -344,11 +348,26 @@ class EngineHost:
                 log.exception("%s: loading failed", self.name)
                 self._failed(NotReady("the model could not be loaded; see the service's log"))
             else:
-                self._loaded(lane, info)
+                for each in lanes:
+                    self._loaded(each, info)
                 continue
             await lane.stop()
             attempt += 1
             await asyncio.sleep(RESTART_DELAYS_S[min(attempt, len(RESTART_DELAYS_S)) - 1])
+
+    async def _lanes_beside(self, lane: Lane) -> list[Lane]:
+        """The lane, and before the first is used once: how many more pay."""
+        if self._has_probed or self._policy.max_lanes <= self._wanted_lanes:
+            return [lane]
+        rates = self._metrics.lane_probe
+        lanes = await paying_lanes(
+            lane,
+            most=self._policy.max_lanes,
+            report=lambda number, per_s: rates.labels(self.name, str(number)).set(per_s),
+        )
+        log.info("%s: %d of at most %d lanes pay", self.name, len(lanes), self._policy.max_lanes)
+        self._has_probed, self._wanted_lanes = True, max(len(lanes), self._wanted_lanes)
+        return lanes
 
     def _next_lane(self, attempt: int) -> Lane:
         if self._cpu_prototype is not None and attempt >= self._policy.attempts_before_fallback:

@@ -21,7 +21,8 @@ class Phase(StrEnum):
 class HostPolicy:
     """What a host does by itself."""
 
-    lanes: int = 1  # lanes that run side by side
+    lanes: int = 1  # lanes that run side by side, at least
+    max_lanes: int = 1  # more than ``lanes`` lets a probe at the start find how many pay
     idle_unload_s: float | None = None  # unload after this long without work; None: never
     gpu_retry_s: float = 60.0  # on the CPU fallback, time between attempts to return to the GPU
     attempts_before_fallback: int = 2  # failed starts on the GPU before the CPU is taken

@@ -43,6 +43,14 @@ class Lane(Protocol):
         """Run one batch; as ``Engine.run``."""
         ...
 
+    async def exercise(self) -> None:
+        """Run the golden example; never while a batch runs.
+
+        Raises:
+            EngineError: its answer is wrong.
+        """
+        ...
+
     async def clean_up(self) -> None:
         """Give back memory that is not in use, between two batches."""
         ...
@@ -104,6 +112,10 @@ class InlineLane:
             return run_engine(self._engine, key, payloads, self._memory)
         finally:
             self.last_run_s = time.thread_time() - started
+
+    async def exercise(self) -> None:
+        """Run the golden example."""
+        await self._call(self._engine.warm_up)
 
     async def clean_up(self) -> None:
         """Give back memory that is not in use, between two batches."""
@@ -183,10 +195,17 @@ class ProcessLane:
             LaneHung: it took longer than the limit; the child has been killed.
             WorkerDied: the child ended.
         """
+        return checked(await self._within_time("run", key, list(payloads)), payloads)
+
+    async def exercise(self) -> None:
+        """Run the golden example in the child; raises as ``run``."""
+        await self._within_time("exercise")
+
+    async def _within_time(self, method: str, *arguments: Any) -> Any:  # noqa: ANN401 - passes through
         if self._worker is None or self._thread is None:
             raise EngineError("the engine is not loaded")
         call = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._worker.call, "run", key, list(payloads)
+            self._thread, self._worker.call, method, *arguments
         )
         done, _ = await asyncio.wait({call}, timeout=self._timeout_s)
         if not done:
@@ -194,7 +213,7 @@ class ProcessLane:
             await asyncio.wait({call})
             call.exception()  # the child's death is the consequence, not the news
             raise LaneHung(f"the model did not answer within {self._timeout_s:g} s")
-        return checked(call.result(), payloads)
+        return call.result()
 
     async def clean_up(self) -> None:
         """Let the child give back memory that it does not use, between two batches."""
@@ -280,6 +299,8 @@ def engine_handler(options: dict[str, Any]) -> Handler:
     def handle(method: str, arguments: list[Any]) -> Any:  # noqa: ANN401 - any wire value
         if method == "load":
             return _load_and_warm(engine, memory)
+        if method == "exercise":
+            return engine.warm_up()
         if method == "clean_up":
             return memory.clean_up("asked by the host").freed_bytes
         key, payloads = arguments

@@ -158,6 +158,12 @@ class EngineMetrics:
         self.restarts = self._counter(
             "gantry_engine_restarts_total", "Engine processes started anew.", by_reason
         )
+        self.lanes = self._gauge("gantry_engine_lanes", "Engines that run side by side.", by_name)
+        self.lane_probe = self._gauge(
+            "gantry_lane_probe_rate",
+            "Golden examples per second in the start-up probe, by number of lanes.",
+            ["batcher", "lanes"],
+        )
         self.engine_memory = self._gauge(
             "gantry_engine_memory_bytes", "Resident memory of the engine's process.", by_name
         )

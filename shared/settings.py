@@ -107,6 +107,13 @@ class EngineSettings(ProcessSettings):
     threads: int = Field(
         0, ge=0, le=256, description="CPU threads of the engine; 0 takes the CPU quota."
     )
+    max_lanes: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Most engine processes side by side. More than 1 lets a probe at the start "
+        "find how many raise the throughput, within memory; the start takes as much longer.",
+    )
     max_batch_size: int = Field(8, ge=1, le=1024, description="Most items in one batch.")
     batch_wait: Literal["auto", "fixed", "off"] = Field(
         "auto",

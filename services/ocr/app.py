@@ -50,7 +50,7 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     registry = CollectorRegistry()
     metrics = EngineMetrics(registry)
     optimizer = GPUOptimizer(settings, service="ocr")
-    policy = HostPolicy(recycle=optimizer.recycle_policy())
+    policy = HostPolicy(recycle=optimizer.recycle_policy(), max_lanes=optimizer.max_lanes)
     detector = EngineHost(
         optimizer.lane(
             InlineLane(engine.detector) if engine else _lane(settings, "detector", settings.device),

@@ -19,6 +19,13 @@ class ToleranceSettings(ServiceSettings):
     threads: int = Field(
         1, ge=1, le=256, description="CPU threads of one batch; more than 1 slows small batches."
     )
+    max_lanes: int = Field(
+        1,
+        ge=1,
+        le=1,
+        description="Always 1: the model runs within the process. Several processes can share a "
+        "port instead (SHARE_PORT).",
+    )
     max_batch_size: int = Field(256, ge=1, le=1024, description="Most requests in one batch.")
     max_batch_rows: int = Field(
         4096, ge=1, description="Most rows (parts x characteristics) in one batch of requests."

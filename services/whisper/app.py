@@ -54,7 +54,7 @@ def build(
     registry = CollectorRegistry()
     metrics = EngineMetrics(registry)
     optimizer = GPUOptimizer(settings, service="whisper")
-    policy = HostPolicy(recycle=optimizer.recycle_policy())
+    policy = HostPolicy(recycle=optimizer.recycle_policy(), max_lanes=optimizer.max_lanes)
     recognise = EngineHost(
         optimizer.lane(
             InlineLane(engine) if engine else recogniser_lane(settings, settings.device),

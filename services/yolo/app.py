@@ -60,7 +60,7 @@ def build(
         optimizer.batch_limits(max_batch_size=most, max_weight=most * float(USUAL_CANVAS_PX)),
         metrics=EngineMetrics(registry),
         name="detect",
-        policy=HostPolicy(recycle=optimizer.recycle_policy()),
+        policy=HostPolicy(recycle=optimizer.recycle_policy(), max_lanes=optimizer.max_lanes),
         cpu_lane=optimizer.cpu_lane(
             _cpu_lane(settings) if engine is None else _inline(cpu_engine), "detect"
         ),

@@ -209,6 +209,10 @@ class BudgetedLane:
         self._works = True
         return await self._lane.run(key, payloads)
 
+    async def exercise(self) -> None:
+        """Run the golden example."""
+        await self._lane.exercise()
+
     async def clean_up(self) -> None:
         """Give back memory that is not in use, between two batches."""
         await self._lane.clean_up()

@@ -98,6 +98,11 @@ class GPUOptimizer:
             queue_factor=queue_factor,
         )
 
+    @property
+    def max_lanes(self) -> int:
+        """Most engines side by side."""
+        return self._settings.max_lanes if self._settings.optimized else 1
+
     def recycle_policy(self) -> RecyclePolicy:
         """When an engine's process is replaced by a fresh one."""
         return RecyclePolicy(
