@@ -10,7 +10,7 @@ not written.
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -260,7 +260,7 @@ def _predict(booster: xgboost.Booster, samples: Sequence[Sample]) -> FloatArray:
     return values.astype(np.float64)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, plan: TrainingPlan | None = None) -> int:
     """Run the command line; returns 0, 2 for unusable data, 3 for a refused model."""
     parser = argparse.ArgumentParser(prog="python -m services.tolerance.train")
     parser.add_argument("measurements", nargs="?", type=Path, help="CSV of inspection data")
@@ -281,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = train_model(
             folder,
             name=options.name or folder.name,
-            plan=TrainingPlan(seed=options.seed),
+            plan=replace(plan or TrainingPlan(), seed=options.seed),
             measured=measured,
             prior_folder=prior_folder,
         )

@@ -16,6 +16,7 @@ from services.tolerance.measurements import (
 from services.tolerance.rules import apply_rule
 from services.tolerance.train import (
     EXIT_INVALID_DATA,
+    EXIT_WORSE_MODEL,
     RefusedModel,
     TrainingPlan,
     main,
@@ -95,14 +96,18 @@ def test_written_model_is_whole_and_says_that_it_was_measured(shop_report):
     assert "Trained on measurements" in (folder / "MODEL_CARD.md").read_text("utf-8")
 
 
-def test_worse_model_is_refused_and_not_written(catalog, tables, knowledge, tmp_path):
-    # A shop that holds the standards baseline exactly: no model can beat it.
+def exact_shop(catalog, tables, knowledge):
+    """A shop that holds the standards baseline exactly: no model can beat it."""
     drawn = generate(catalog, tables, knowledge.cases, rows_per_category=100, seed=1)
-    measured = [
+    return [
         dataclasses.replace(s, value_mm=apply_rule(catalog, s.case, s.geometry).baseline_mm)
         for s in drawn
         if s.case.process == "turning"
     ]
+
+
+def test_worse_model_is_refused_and_not_written(catalog, tables, knowledge, tmp_path):
+    measured = exact_shop(catalog, tables, knowledge)
 
     with pytest.raises(RefusedModel, match="baseline by x1.00"):
         train_model(
@@ -114,6 +119,26 @@ def test_worse_model_is_refused_and_not_written(catalog, tables, knowledge, tmp_
         )
 
     assert not (tmp_path / "refused").exists()
+
+
+def test_command_line_ends_with_status_3_and_the_errors_of_a_refused_model(
+    catalog, tables, knowledge, tmp_path, capsys
+):
+    rows = [
+        [s.case.material, "turning", s.case.feature, "cylindricity", f"{s.geometry.size_mm:.6f}",
+         f"{s.value_mm:.9f}"]
+        for s in exact_shop(catalog, tables, knowledge)
+        if s.case.characteristic == "cylindricity"
+    ]  # fmt: skip
+    header = "material,process,feature,characteristic,diameter_mm,value_mm"
+    path = write_csv(tmp_path / "exact.csv", rows, header=header)
+
+    status = main([str(path), "--output", str(tmp_path / "out")], QUICK)
+
+    shown = capsys.readouterr().err
+    assert (status, EXIT_WORSE_MODEL) == (3, 3), shown
+    assert "refused: on" in shown
+    assert not (tmp_path / "out").exists()
 
 
 def test_command_line_names_unusable_data(tmp_path, capsys):
