@@ -397,6 +397,7 @@ class EngineHost:
 
     def _use(self, lane: Lane) -> None:
         self._lanes.append(lane)
+        self._metrics.memory_share.labels(self.name).set(self.share_bytes or 0)
         self._batcher.open()
         self._batcher.add_lane(lane)
 

@@ -147,31 +147,10 @@ class MemoryLedger:
             DeviceMemoryFull: it does not fit, however long one waits.
         """
         with self._changing() as account:
-            # What is promised but not in use yet is still counted as free by the device.
-            left = min(
-                room.usable_bytes - account.total(),
-                room.free_bytes - account.total(loaded=False),
-            )
-            most = room.usable_bytes
-            if claim.budget_bytes is not None:
-                most = min(most, claim.budget_bytes)
-                left = min(left, claim.budget_bytes - account.total(claim.service))
-            left = max(0, left)
-            needed, wanted = _needed(account.footprints.get(_key(claim)), most, claim)
-            if needed > left:
-                asked = self._ask_idle(account, claim, needed - left)
-                return Shortage(needed, left, asked)
-            share = Share(
-                id=secrets.token_hex(8),
-                holder=self.holder,
-                service=claim.service,
-                model=claim.model,
-                size_bytes=left if wanted is None else wanted,
-                most_bytes=most,
-                used_at_s=self._clock(),
-            )
-            account.shares.append(share)
-            return share
+            found = self._reserve(account, claim, room)
+        if isinstance(found, DeviceMemoryFull):
+            raise found
+        return found
 
     def settle(self, share: Share, measured_bytes: int) -> Share:
         """Replace the promise by what the loaded model was measured to hold, and remember that.
@@ -231,6 +210,42 @@ class MemoryLedger:
         (self._holders / self.holder).unlink(missing_ok=True)
 
     # Inside
+
+    def _reserve(
+        self, account: _Account, claim: Claim, room: Room
+    ) -> Share | Shortage | DeviceMemoryFull:
+        # What is promised but not in use yet is still counted as free by the device.
+        left = min(
+            room.usable_bytes - account.total(),
+            room.free_bytes - account.total(loaded=False),
+        )
+        most = room.usable_bytes
+        if claim.budget_bytes is not None:
+            most = min(most, claim.budget_bytes)
+            left = min(left, claim.budget_bytes - account.total(claim.service))
+        left = max(0, left)
+        footprint = account.footprints.get(_key(claim))
+        if footprint is not None and footprint > most:
+            # It may be another model's by now: after some refusals it is measured again.
+            account.footprints[_key(claim)] = round(FADING * footprint)
+            return _too_large(claim, footprint, most)
+        if footprint is None:
+            needed, wanted = min(FIRST_GUESS_BYTES, most), left
+        else:
+            needed = wanted = min(round(footprint * HEADROOM), most)
+        if needed > left:
+            return Shortage(needed, left, self._ask_idle(account, claim, needed - left))
+        share = Share(
+            id=secrets.token_hex(8),
+            holder=self.holder,
+            service=claim.service,
+            model=claim.model,
+            size_bytes=wanted,
+            most_bytes=most,
+            used_at_s=self._clock(),
+        )
+        account.shares.append(share)
+        return share
 
     def _owns(self, share: Share) -> bool:
         return share.holder == self.holder
@@ -334,17 +349,11 @@ def _key(owner: Claim | Share) -> str:
     return f"{owner.service}/{owner.model}"
 
 
-def _needed(footprint: int | None, most: int, claim: Claim) -> tuple[int, int | None]:
-    """Least bytes to begin with, and what to reserve; None: all that is left."""
-    if footprint is None:
-        return min(FIRST_GUESS_BYTES, most), None
-    if footprint > most:
-        raise DeviceMemoryFull(
-            f"{_key(claim)} needs {footprint / 2**30:.2f} GiB of the device's memory; it may take "
-            f"{most / 2**30:.2f}: raise the budget, or choose a smaller model or compute type"
-        )
-    wanted = min(round(footprint * HEADROOM), most)
-    return wanted, wanted
+def _too_large(claim: Claim, footprint: int, most: int) -> DeviceMemoryFull:
+    return DeviceMemoryFull(
+        f"{_key(claim)} needs {footprint / 2**30:.2f} GiB of the device's memory; it may take "
+        f"{most / 2**30:.2f}: raise the budget, or choose a smaller model or compute type"
+    )
 
 
 def _put(account: _Account, share: Share) -> None:

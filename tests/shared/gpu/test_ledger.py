@@ -101,6 +101,21 @@ def test_model_larger_than_the_budget_is_refused_with_the_remedy(join):
         ledger.reserve(Claim("a", "m", 3 * GIB), ROOM)
 
 
+def test_footprint_that_keeps_a_model_from_loading_is_doubted_in_the_end(join):
+    ledger = join()
+    ledger.release(load(ledger, "a", 4 * GIB))
+    refusals = 0
+    while True:
+        try:
+            found = ledger.reserve(Claim("a", "m", 3 * GIB), ROOM)
+            break
+        except DeviceMemoryFull:
+            refusals += 1
+
+    assert refusals == 3  # 4, 3.6 and 3.24 GiB
+    assert found.size_bytes == 3 * GIB
+
+
 def test_memory_that_strangers_use_is_not_promised(join):
     busy = Room(usable_bytes=10 * GIB, free_bytes=1 * GIB)
 
