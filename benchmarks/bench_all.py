@@ -7,6 +7,7 @@ is named; a part that fails does not stop the others.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -18,6 +19,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import psutil
 
 from benchmarks.places import RESULTS
 from shared.benchmark import machine_facts
@@ -51,8 +54,8 @@ PARTS = (
     Part("logs", "--variants tolerance yolo"),
     Part("soak", "--minutes 1 --services yolo"),
     Part("gateway", "--rounds 1 --seconds 1 --streams 8", programs=("wrk", "nginx", "taskset")),
-    Part("batching", "--repeats 1 --seconds 1", limit_s=420, programs=("wrk",)),
-    Part("whisper", "--rounds 1 --clips 8 --clients 4 --long-minutes 1"),
+    Part("batching", "--repeats 1 --seconds 1", limit_s=600, programs=("wrk",)),
+    Part("whisper", "--rounds 1 --clips 8 --clients 4 --long-minutes 1", limit_s=300),
     Part("yolo", "--requests 16 --soak 40", needs_data=True),
     Part("ocr", "--requests 4 --soak 10", limit_s=420, needs_data=True),
 )
@@ -95,20 +98,28 @@ def run(part: Part, folder: Path) -> Outcome:
     environ = {**os.environ, "GANTRY_BENCH_RESULTS": str(folder)}
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as sink:
-        child = subprocess.Popen(command, env=environ, stdout=sink, stderr=subprocess.STDOUT)
+        child = psutil.Popen(command, env=environ, stdout=sink, stderr=subprocess.STDOUT)
         try:
             state = "failed" if child.wait(part.limit_s) else "done"
-        except subprocess.TimeoutExpired:
-            child.terminate()  # first gently: it has servers to end
-            try:
-                child.wait(30)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+        except psutil.TimeoutExpired:
+            end_with_all_it_started(child)
             state = "too slow"
         sink.seek(0)
         said = sink.read()[-1500:]
     return Outcome(part.name, state, time.monotonic() - started, "" if state == "done" else said)
+
+
+def end_with_all_it_started(part: psutil.Popen) -> None:
+    """End a part and every server it has started."""
+    started = [part, *part.children(recursive=True)]
+    for each in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.terminate()
+    _, alive = psutil.wait_procs(started, timeout=30)
+    for each in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    psutil.wait_procs(alive, timeout=30)
 
 
 def markdown(began: str, outcomes: Sequence[Outcome], folder: Path) -> str:
