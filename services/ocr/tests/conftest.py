@@ -9,20 +9,24 @@ from PIL import Image, ImageDraw, ImageFont
 
 from services.ocr.app import build
 from services.ocr.settings import OcrSettings
-from shared.testing import running_app
+from shared.testing import running_server
 
 
 @pytest.fixture(scope="session")
 async def client(tmp_path_factory):
-    """A client of the service on its bundled models, nothing fetched, without a GPU."""
+    """A client of the service on a real port, with its bundled models, without a GPU."""
     settings = OcrSettings(
         device="cpu",
         threads=2,
         models_dir=tmp_path_factory.mktemp("models"),
         cache_memory_bytes=0,  # no answer of one test may come from another
     )
-    async with running_app(build(settings)) as client:
-        yield client
+    app = build(settings)
+    async with running_server(app) as url:
+        for host in app.state.spec.hosts:
+            await host.settled()
+        async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+            yield client
 
 
 def draw_page(lines, *, size=(440, 160), font_px=22, paper="white", ink="black"):

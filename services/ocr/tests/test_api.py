@@ -1,7 +1,9 @@
 import asyncio
 import io
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -211,20 +213,34 @@ async def test_file_that_is_neither_picture_nor_pdf_is_refused(client):
     assert response.status_code == 415
 
 
-async def test_eight_requests_with_mixed_options_answer_as_they_do_alone(client):
+async def test_eight_threads_with_mixed_options_equal_one_after_the_other(client):
     pages = [as_png(draw_page([((20, 20), f"Request {n}")], size=(200, 70))) for n in range(8)]
     options = [
         {"words": "true"}, {"min_confidence": "0.9"}, {"deskew": "true"}, {"languages": "en"},
         {"tile_size": "256", "tile_overlap": "32"}, {"clahe": "true"}, {"blur": "3"}, {},
     ]  # fmt: skip
-    work = list(zip(pages, options, strict=True))
+    work = [(pages[n], options[(n + turn) % 8]) for turn in (0, 3) for n in range(8)]
 
-    alone = [await ask(client, page, **each) for page, each in work]
-    together = await asyncio.gather(*(ask(client, page, **each) for page, each in work))
+    def run():
+        with httpx.Client(base_url=client.base_url, timeout=120) as own:
+
+            def post(job):
+                page, each = job
+                return own.post("/v1/ocr", files={"file": page}, data=each)
+
+            alone = [post(job) for job in work]
+            with ThreadPoolExecutor(8) as threads:
+                return alone, list(threads.map(post, work))
+
+    alone, together = await asyncio.to_thread(run)
 
     assert [texts(response) for response in together] == [texts(response) for response in alone]
-    assert [text for text, _ in texts(together[0])] == ["Request 0"]
-    assert all("words" not in line for line in lines_of(together[1]))
+    assert [texts(response)[0][0] for response in together] == [
+        f"Request {n}" for n in range(8)
+    ] * 2
+    asked = [each for _, each in work]
+    has_words = [all("words" in line for line in lines_of(response)) for response in together]
+    assert has_words == ["words" in each for each in asked]
 
 
 def lines_of(response):
