@@ -11,11 +11,12 @@ import onnxruntime
 from services.yolo.facts import TASKS, ModelFacts
 from services.yolo.found import FloatArray
 from services.yolo.weights import Weights
-from shared.errors import ModelMissing
+from shared.errors import EngineError, ModelMissing
 from shared.gpu.device import Device
 
 DEFAULT_STRIDE = 32
 DEFAULT_IMAGE_SIZE = 640
+CUDA = "CUDAExecutionProvider"
 
 
 class OnnxModel:
@@ -46,6 +47,7 @@ class OnnxModel:
             )
         except Exception as error:  # noqa: BLE001 - its exceptions share no class of their own
             raise not_a_graph(weights.path, error) from None
+        check_providers(device, self._session.get_providers())
         self._input = self._session.get_inputs()[0]
         metadata = self._session.get_modelmeta().custom_metadata_map
         outputs = [output.shape for output in self._session.get_outputs()]
@@ -74,9 +76,21 @@ class OnnxModel:
         return [out[: len(batch)] for out in self._session.run(None, {self._input.name: filled})]
 
 
+def check_providers(device: Device, used: Sequence[str]) -> None:
+    """See that a session runs where it was meant to: ONNX Runtime goes to the CPU with a warning.
+
+    Raises:
+        EngineError: it was meant for a GPU and is on the CPU.
+    """
+    if device.is_gpu and CUDA not in used:
+        raise EngineError(
+            "ONNX Runtime could not start CUDA: its libraries are missing or of another version"
+        )
+
+
 def usable_gpus() -> int:
     """GPUs that this build of ONNX Runtime can use."""
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+    if CUDA not in onnxruntime.get_available_providers():
         return 0
     from shared.gpu.device import list_gpus
 
@@ -138,7 +152,7 @@ def not_a_graph(path: Path, error: Exception) -> ModelMissing:
 
 def _providers(device: Device) -> list[Any]:
     if device.is_gpu:
-        return [("CUDAExecutionProvider", {"device_id": device.index}), "CPUExecutionProvider"]
+        return [(CUDA, {"device_id": device.index}), "CPUExecutionProvider"]
     return ["CPUExecutionProvider"]
 
 

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
+from services.yolo.engines.onnx_model import check_providers
 from services.yolo.facts import ModelFacts
 from services.yolo.found import BatchKey
 from services.yolo.tests.grid_model import CLASSES, paint_cells, save_grid_model
 from shared.errors import EngineError, ModelMissing
-from shared.gpu.device import DeviceUnavailable
+from shared.gpu.device import Device, DeviceUnavailable
 
 KEY = BatchKey(128, 128, confidence=0.25, iou_threshold=0.7, max_detections=300)
 RUNTIMES = ["onnxruntime", "openvino"]
@@ -117,3 +118,11 @@ def test_checkpoint_that_is_none_of_ultralytics_is_named(engine_of, tmp_path):
 
     with pytest.raises(ModelMissing, match="checkpoint of Ultralytics"):
         engine_of(path, device="cpu")
+
+
+def test_graph_meant_for_a_gpu_does_not_run_on_the_cpu_unnoticed():
+    with pytest.raises(EngineError, match="could not start CUDA"):
+        check_providers(Device("cuda:0"), ["CPUExecutionProvider"])
+
+    check_providers(Device("cuda:0"), ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    check_providers(Device("cpu"), ["CPUExecutionProvider"])
