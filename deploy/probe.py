@@ -33,6 +33,20 @@ async def probe(client: httpx.AsyncClient, url: str) -> Health:
     return read_health(body, is_ready=answer.status_code == 200)
 
 
+async def seen_ready(client: httpx.AsyncClient, gateway_url: str) -> set[str] | None:
+    """Addresses of the replicas that the gateway itself sees ready; None if it does not tell."""
+    try:
+        answer = await client.get(f"{gateway_url}/readyz?verbose", timeout=PROBE_TIMEOUT_S)
+        return {
+            url
+            for service in answer.json()["services"].values()
+            for url, replica in service["replicas"].items()
+            if replica["state"] == "ready"
+        }
+    except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
 def read_health(body: Mapping[str, Any], *, is_ready: bool) -> Health:
     """Read the body of ``/readyz``, of a service or of the gateway."""
     engines = [engine for engine in body.get("engines") or () if isinstance(engine, Mapping)]

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from deploy.discover import ServiceFolder
 from deploy.driver import Driver, Instance, Unit
 from deploy.errors import DeployError
 from deploy.ports import free_port, is_free
-from deploy.probe import STARTING, Health, probe
+from deploy.probe import STARTING, Health, probe, seen_ready
 from deploy.releases import Release, Releases
 from deploy.table import Row
 
@@ -38,11 +38,23 @@ class Member:
     health: Health = STARTING
     probed_starts: int = 0  # of which start of the unit the health tells
 
-    async def refresh(self, client: httpx.AsyncClient) -> bool:
-        """Probe it; whether its readiness has changed since the last time."""
+    async def refresh(self, client: httpx.AsyncClient, seen: Container[str] | None = None) -> bool:
+        """Probe it.
+
+        Args:
+            client: for the probe.
+            seen: addresses that the gateway sees ready: a replica is ready only if it is among
+                them; None asks the replica alone.
+
+        Returns:
+            Whether its readiness has changed since the last time.
+        """
         before = self.health if self.probed_starts == self.instance.starts else STARTING
         self.probed_starts = self.instance.starts
         self.health = await probe(client, self.unit.url)
+        is_unseen = self.service is not None and seen is not None and self.unit.url not in seen
+        if self.health.is_ready and is_unseen:
+            self.health = STARTING
         return before.is_ready != self.health.is_ready
 
     @property
@@ -165,7 +177,8 @@ class System:
     async def refresh(self, client: httpx.AsyncClient) -> None:
         """Probe every unit once."""
         members = list(self.members)
-        changes = await asyncio.gather(*(member.refresh(client) for member in members))
+        seen = await seen_ready(client, self.url)
+        changes = await asyncio.gather(*(member.refresh(client, seen) for member in members))
         for member, has_changed in zip(members, changes, strict=True):
             if has_changed and self.settled.is_set():
                 row = member.row

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import socket
 
@@ -62,6 +63,18 @@ def test_status_reports_the_running_system(running):
     assert answer.returncode == 2, answer.stderr
     assert "not ready" in answer.stdout
     assert NOTHING_THERE in answer.stdout
+
+
+def test_service_is_ready_only_once_the_gateway_sees_it_so(running, tree):
+    (tree / "var/blind").touch()
+    try:
+        blind = running.command("status").stdout
+    finally:
+        (tree / "var/blind").unlink()
+    seeing = running.command("status").stdout
+
+    assert re.search(r"alpha .* starting", blind)
+    assert re.search(r"alpha .* ready ", seeing)
 
 
 def test_status_without_a_system_says_so(running):

@@ -30,6 +30,10 @@ class Handler(BaseHTTPRequestHandler):
             "/pid": (200, os.getpid()),
             "/environ": (200, dict(os.environ)),
         }}
+        if NAME == "gateway":
+            seen = "unknown" if os.path.exists("var/blind") else "ready"
+            answers["/readyz?verbose"] = (200, {{"services": {{"any": {{"replicas": {{
+                url: {{"state": seen}} for key, url in os.environ.items() if "UPSTREAMS__" in key}}}}}}}})
         status, body = answers[self.path]
         self.send_response(status)
         self.end_headers()
