@@ -11,7 +11,7 @@ import httpx
 from fastapi import APIRouter, FastAPI, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from gateway import key_admin, listing, problems
+from gateway import key_admin, listing
 from gateway.discovery import parse_upstreams
 from gateway.parts import Parts
 from gateway.registrations import Registrations
@@ -20,6 +20,7 @@ from gateway.replica import Duty, Replica
 from gateway.service import Service
 from gateway.settings import ServiceName
 from gateway.splits import Split, Splits
+from shared import problems
 from shared.errors import BadRequest, InvalidInput, NotFound, UpstreamBroken
 from shared.settings import SettingsError
 

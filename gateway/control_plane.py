@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 
-from gateway import docs, listing, openapi, problems
+from gateway import docs, listing, openapi
 from gateway.admission import Admission
 from gateway.jobs import routes as jobs
 from gateway.metrics import GatewayMetrics
@@ -16,6 +16,7 @@ from gateway.parts import Parts
 from gateway.registry import Registry
 from gateway.replica import ReplicaState
 from gateway.splits import Splits
+from shared import problems
 from shared.errors import GantryError, NotFound, NotReady
 from shared.metrics import CONTENT_TYPE
 

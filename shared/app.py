@@ -15,30 +15,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import uvicorn
-from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
-from starlette.exceptions import HTTPException
 from uvicorn.config import STARTUP_FAILURE
 
-from shared import operating
+from shared import operating, problems
 from shared.context import RequestContext
 from shared.direct import DirectPaths, DirectProtocol, DirectRoute
-from shared.errors import (
-    FieldFault,
-    GantryError,
-    InvalidInput,
-    error_from_status,
-    problem,
-    retry_headers,
-)
 from shared.host import EngineHost
-from shared.http import PROBLEM_TYPE, AsgiApp, Receive, Scope, Send
-from shared.log import configure_logging, request_id_var
+from shared.http import AsgiApp, Receive, Scope, Send
+from shared.log import configure_logging
 from shared.media.pool import MediaPool
 from shared.metrics import HttpMetrics
-from shared.request_layer import UNFORESEEN, RequestLayer, RouteLimits
+from shared.request_layer import RequestLayer, RouteLimits
 from shared.settings import HttpSettings, SettingsError, is_loopback
 
 log = logging.getLogger(__name__)
@@ -113,8 +102,7 @@ def create_app(spec: ServiceSpec) -> FastAPI:
         setattr(app.state, name, value)
     app.include_router(spec.router)
     app.include_router(operating.router)
-    for kind in (GantryError, RequestValidationError, HTTPException, Exception):
-        app.add_exception_handler(kind, _answer_error)
+    problems.install(app)
     app.state.live = {}  # contexts of the requests being answered, by request id
     app.layer = _layer_around(app, spec, app.state.live)
     app.direct = DirectPaths(spec.direct, app.layer)
@@ -155,42 +143,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await spec.media.close()
         for close in spec.closing:
             await close()
-
-
-async def _answer_error(request: Request, error: Exception) -> Response:
-    shown = _as_gantry_error(error)
-    if shown.status >= 500 and isinstance(error, GantryError):
-        log.warning("answered %d %s: %s", shown.status, shown.code, shown.detail)
-    body = problem(shown, request_id=request_id_var.get(), instance=request.url.path)
-    headers = dict(retry_headers(shown))
-    return JSONResponse(body, shown.status, headers, media_type=PROBLEM_TYPE)
-
-
-def _as_gantry_error(error: Exception) -> GantryError:
-    if isinstance(error, GantryError):
-        return error
-    if isinstance(error, RequestValidationError):
-        return invalid_input(error.errors())
-    if isinstance(error, HTTPException):
-        return error_from_status(error.status_code, str(error.detail))
-    return GantryError(UNFORESEEN)  # the request layer logs it
-
-
-def invalid_input(faults: Sequence[Any], skip: Sequence[str] = ("body", "query")) -> InvalidInput:
-    """Turn pydantic's list of faults into the error that names each field.
-
-    Args:
-        faults: as ``ValidationError.errors()`` gives them.
-        skip: first parts of a location that say where the field stood, not what it is called.
-    """
-    listed = []
-    for fault in faults:
-        path = list(fault["loc"])
-        if len(path) > 1 and path[0] in skip:
-            path = path[1:]
-        listed.append(FieldFault(".".join(str(part) for part in path), str(fault["msg"])))
-    shown = "; ".join(f"{fault.loc}: {fault.msg}" for fault in listed[:5])
-    return InvalidInput(shown, faults=listed)
 
 
 def http_protocol(app: AsgiApp) -> type[asyncio.Protocol] | Literal["auto"]:

@@ -25,9 +25,9 @@ from pydantic import BaseModel, ValidationError
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from shared.app import invalid_input
 from shared.errors import BadRequest, FieldFault, InvalidInput, PayloadTooLarge
 from shared.http import MAX_TIMEOUT_MS
+from shared.problems import invalid_input
 
 SPOOL_PREFIX = "gantry-"
 WRITE_BYTES = 256 * 1024  # a file part is written to disk in pieces of this size

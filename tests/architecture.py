@@ -7,7 +7,7 @@ from pathlib import Path
 
 GATEWAY_MAY_IMPORT = {
     "shared", "shared.errors", "shared.log", "shared.metrics", "shared.settings", "shared.http",
-    "shared.request_layer",
+    "shared.problems", "shared.request_layer",
 }  # fmt: skip
 DEPLOY_MAY_IMPORT = {"shared", "shared.log", "shared.settings", "shared.models"}
 MODEL_LIBRARIES = {
