@@ -12,7 +12,6 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from services.ocr.answers import ReadPage, hocr, json_page, markdown, plain_text
 from services.ocr.cleaning import Cleaning
 from services.ocr.languages import LanguageChoice, Recogniser, choose_recognisers
-from shared.page_ranges import parse_pages
 from services.ocr.reader import PageReader, ReadOptions
 from services.ocr.readings import ImageArray
 from services.ocr.recall import Recall, wishes
@@ -25,6 +24,7 @@ from shared.media.limits import ImageLimits, PdfLimits
 from shared.media.pool import MediaPool
 from shared.media.sniff import HEAD_BYTES, sniff
 from shared.openapi import upload_body
+from shared.page_ranges import parse_pages
 from shared.recall import TwoStepCache
 from shared.uploads import UploadedFile, parse_options, read_upload
 
