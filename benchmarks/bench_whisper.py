@@ -72,8 +72,8 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--model", type=Path, help="folder of weights; default: random, tiny shape")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--clips", type=int, default=16, help="clips of a round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tokens", type=int, default=50, help="tokens of a window")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--tokens", type=int, default=30, help="tokens of a window")
     parser.add_argument("--long-minutes", type=int, default=10)
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--output", type=Path, default=RESULTS / "whisper")
@@ -181,7 +181,7 @@ def batching(bench: Bench) -> Facts:
                 work[f"batches of {size}"] = lambda served=served: asked(
                     served, bench.clips, bench.clients
                 )
-            found[compute_type] = tabled(interleaved(work, 2), len(bench.clips))
+            found[compute_type] = tabled(interleaved(work, bench.rounds), len(bench.clips))
     return found
 
 
@@ -269,7 +269,7 @@ def scenarios(bench: Bench) -> Facts:
     sets = {
         f"one file of {bench.long_minutes} min": ([long], 60.0 * bench.long_minutes),
         "10 files of 30 s": (ten, 300.0),
-        "48 files of 5 s": (bench.clips * 3, 5.0 * 3 * len(bench.clips)),
+        f"{3 * len(bench.clips)} files of 5 s": (bench.clips * 3, 5.0 * 3 * len(bench.clips)),
     }
     found: Facts = {}
     with bench.served() as served:

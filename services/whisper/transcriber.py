@@ -23,6 +23,7 @@ from services.whisper.tasks import (
     FEATURES,
     FRAME_SAMPLES,
     LISTEN,
+    SAMPLE_RATE_HZ,
     DecodeOptions,
     FeatureTask,
     FloatArray,
@@ -249,6 +250,10 @@ class Transcriber:
 
     async def _windows(self, job: _Job) -> AsyncIterator[Window]:
         """Hear the recording piece by piece and cut it into windows at pauses."""
+        if not job.request.uses_vad and await _fits_a_window(job):
+            whole = Span(0, job.audio.n_samples)
+            yield Window(0, whole, (whole,))
+            return
         rules = SpeechRules(max_speech_s=job.limits.window_s - WINDOW_MARGIN_S)
         if not job.request.uses_vad:  # all is speech; it is still cut where it is least like it
             rules = replace(rules, threshold=0.0, end_threshold=-1.0)
@@ -335,6 +340,12 @@ class Transcriber:
             size_bytes=task.audio.nbytes,
         )
         return result
+
+
+async def _fits_a_window(job: _Job) -> bool:
+    """Whether there is sound, and no more than goes through the model at once."""
+    most = round((job.limits.window_s - WINDOW_MARGIN_S) * SAMPLE_RATE_HZ)
+    return 0 < await job.audio.until(most + 1) <= most
 
 
 @contextlib.contextmanager
