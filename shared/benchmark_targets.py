@@ -44,6 +44,15 @@ class Served:
         children = self.process.children(recursive=True)
         return self.process.memory_info().rss, sum(map(resident_bytes, children))
 
+    def cpu_s(self) -> float:
+        """Processor time of the service and its children so far, in s; 10 ms is a step of it."""
+        total = 0.0
+        for each in [self.process, *self.process.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                spent = each.cpu_times()
+                total += spent.user + spent.system
+        return total
+
     def counted(self, name: str) -> float:
         """Sum of a metric over all its labels."""
         lines = httpx.get(f"{self.url}/metrics", timeout=30).text.splitlines()
