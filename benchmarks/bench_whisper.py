@@ -99,7 +99,7 @@ def main(argv: Sequence[str]) -> None:
         "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": machine_facts(("ctranslate2", "faster-whisper", "onnxruntime")),
         "weights": str(chosen.model or "random, shape of Whisper tiny; speed only"),
-        "clients": chosen.clients, "clips": chosen.clips, "tokens": chosen.tokens,
+        "n_clients": chosen.clients, "n_clips": chosen.clips, "tokens": chosen.tokens,
         "rounds": chosen.rounds, **found,
     }  # fmt: skip
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
@@ -423,7 +423,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         "",
         f"{machine['processor']}, {machine['cores']} cores, load {machine['load']}; {versions}; "
         f"{report['measured_at']}. Weights: {report['weights']}; {report['tokens']} tokens a "
-        f"window, one attempt; {report['clients']} clients, {report['rounds']} rounds.",
+        f"window, one attempt; {report['n_clients']} clients, {report['rounds']} rounds.",
     ]
     for section, title in (
         ("clips", "clips of 5 s, tiny shape, int8"), ("small", "clips of 5 s, small shape, int8"),
