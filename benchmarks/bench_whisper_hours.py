@@ -20,11 +20,11 @@ import av
 import httpx
 import numpy as np
 
+from benchmarks.places import RESULTS
 from benchmarks.serving import Served, serving
 from services.whisper.tests import voice
 from shared.benchmark import machine_facts
 
-RESULTS = Path(__file__).parent / "results"
 PATH = "/v1/audio/transcriptions"
 RATE_HZ = 16_000
 FRAME_SAMPLES = 4096
