@@ -296,9 +296,9 @@ SECTIONS: dict[str, Callable[[Bench], Facts]] = {
 
 
 def long_recording(minutes: int) -> bytes:
-    """Voice with pauses."""
-    minute = np.concatenate([voice.speech(18, 1), voice.silence(2)] * 3)
-    return voice.wav(np.tile(minute, minutes))
+    """Sentences of 5.2 s with pauses of 0.8 s, so that windows can be filled."""
+    sentences = [np.append(voice.speech(5.2, seed), voice.silence(0.8)) for seed in range(10)]
+    return voice.wav(np.tile(np.concatenate(sentences), minutes))
 
 
 def interleaved(work: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, list[Run]]:
