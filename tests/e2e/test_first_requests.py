@@ -10,12 +10,20 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 
 import httpx
 import jiwer
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import response_schema_conformance
 
+MADE_UP_REQUESTS = int(os.environ.get("GANTRY_MADE_UP_REQUESTS", "40"))
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "data"
 SERVICES = {"drawings", "ocr", "tolerance", "whisper", "yolo"}
@@ -122,6 +130,30 @@ def test_tolerance_is_predicted(gateway):
     low, high = result["interval_mm"]
     assert 0 < low < result["value_mm"] < high
     assert result["verdict"]["status"] in ("pass", "marginal", "fail")
+
+
+def test_no_request_made_up_from_the_documents_makes_the_system_fail(gateway):
+    document, url = gateway.get("/openapi.json").json(), str(gateway.base_url)
+    schema = schemathesis.openapi.from_dict(document)
+    cases = st.one_of(
+        schema[path][method.upper()].as_strategy(generation_mode=mode)
+        for path, methods in document["paths"].items()
+        for method in methods
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    )
+    statuses = Counter()
+
+    @settings(max_examples=MADE_UP_REQUESTS, deadline=None, database=None,
+              phases=[Phase.generate], suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(case=cases)
+    def send(case):
+        answer = case.call(base_url=url, timeout=120)
+        statuses[answer.status_code] += 1
+        case.validate_response(answer, checks=[not_a_server_error, response_schema_conformance])
+
+    send()
+
+    assert statuses.total() >= MADE_UP_REQUESTS
 
 
 def plain(text):
