@@ -126,7 +126,7 @@ class ClientProtocol(asyncio.Protocol):
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, GantryError) else BadRequest("no valid HTTP"))
-        if self._is_in_head and self._timer is None:
+        if self._is_in_head and self._timer is None and self._answering is None:
             self._close_after(self.head_timeout_s)
 
     # What the parser says
@@ -151,6 +151,8 @@ class ClientProtocol(asyncio.Protocol):
         """Begin to answer, or queue up behind the request that is being answered."""
         self._is_in_head = False
         self._stop_timer()
+        if self._is_refused:
+            return  # it follows a request after which the connection ends
         version = self._parser.get_http_version()
         exchange = ClientExchange(
             self,
@@ -247,8 +249,14 @@ class ClientProtocol(asyncio.Protocol):
             raise HeadTooLarge(f"the request's head is larger than {MAX_HEAD_BYTES} bytes")
 
     def _refuse(self, error: GantryError) -> None:
-        """Answer what cannot be parsed, unless an answer is on its way, and close."""
-        self._is_refused = True
+        """Close on account of what cannot be parsed; what came whole before it is answered."""
+        if self._is_refused:
+            return
+        self._is_refused, self._is_in_head = True, False
+        if self._answering is not None and self._reading is None:
+            last = self._next[-1] if self._next else self._answering
+            last.keep_alive = False
+            return
         if self._answering is None or not self._answering.has_started:
             self.transport.write(_refusal(error))
         if self._answering is not None:

@@ -71,6 +71,33 @@ async def test_request_is_the_same_wherever_the_network_cuts_it():
     assert answers == {(200, b"/p?q abc")}
 
 
+async def test_request_behind_one_that_ends_the_connection_never_reaches_the_application():
+    asked = []
+
+    async def note(scope, receive, send):
+        asked.append(scope["path"])
+        await echo(scope, receive, send)
+
+    async with connection(note) as (reader, writer):
+        early = b"POST /p HTTP/1.0\r\nContent-Length: 1\r\n\r\nx"
+        writer.write(early + GET)
+        whole = await reader.read()
+
+    assert asked == ["/p"]
+    assert whole.count(b"HTTP/1.1 200") == 1
+
+
+@pytest.mark.parametrize("rest", [b"\x00\x01\r\n\r\n", b"GET /x HT\x00P/1.1\r\n\r\n"])
+async def test_whole_request_is_answered_whatever_follows_it(rest):
+    async with connection(echo) as (reader, writer):
+        writer.write(GET + rest)
+        status, _, body = await answer_of(reader)
+        end = await reader.read()
+
+    assert (status, body) == (200, b"/a?b=1 ")
+    assert end == b""
+
+
 async def test_client_that_waits_for_leave_to_send_gets_it():
     async with connection(echo) as (reader, writer):
         writer.write(
