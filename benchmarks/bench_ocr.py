@@ -1,132 +1,214 @@
-"""What serving OCR costs: ``make bench-ocr``.
+"""What serving OCR costs: ``make bench-ocr``, a part of ``make bench-vision``.
 
-In one run, on the same pictures and the same PP-OCRv6 networks on ONNX Runtime:
+In one run, in turns, on the same drawn pages and the same PP-OCRv6 networks, nothing remembered:
 
-1. RapidOCR called in a thread pool of 1, 4 and 16, one object for each thread;
-2. PaddleOCR's pipeline, one picture after the other (it is not made for threads);
-3. the service over HTTP in a process of its own, with 1, 4 and 16 clients, batches off and on;
-4. memory of the service and its engines over a number of mixed pictures.
+1. one page at a time: RapidOCR on ONNX Runtime as it comes and on OpenVINO, PaddleOCR on ONNX
+   Runtime, and the service;
+2. 4 and 16 clients: RapidOCR on OpenVINO in a pool of threads, one object each, and the service
+   without and with batches;
+3. where paddlepaddle is installed and ``--paddle-models`` holds models in its format: PaddleOCR on
+   it, and the service on the same models;
+4. memory over mixed pictures.
 
-The libraries search pictures at the service's sizes and without orientation classifiers. Run it on
+The libraries search pages at the service's sizes and without classifiers of orientation. Run it on
 a machine that does nothing else.
 """
 
 import argparse
-import asyncio
-import contextlib
-import io
-import json
+import importlib.util
 import os
-import platform
-import socket
-import statistics
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
-import psutil
-from PIL import Image
 
-from benchmarks import places
+from benchmarks.serving import Served, serving
+from benchmarks.vision import RESULTS, Load, Pixels, follow_memory, pages, pooled, save, times
 from services.ocr.crops import SearchSize
-from services.ocr.readings import ImageArray
+from services.ocr.engines.paddle import model_folder
 from services.ocr.weights import WeightSet, find_weights
+from shared.benchmark import PerformanceBenchmarker, Rounds, Subject
 from shared.cgroup import usable_cores
 
-RESULTS = places.RESULTS / "bench_ocr.json"
-CLIENTS = (1, 4, 16)
-BATCHES = {"off": 1, "on": 8}
-READY_S = 180.0
+PATH = "/v1/ocr"
+BATCHES = {"service, no batches": "1", "service, batches": "8"}
+POOL = 4
+"""Most objects of a library: each holds its networks, and on a few cores more are no faster."""
 SIZE = SearchSize()
+ENGLISH = (("languages", "en"),)
 
 
-def main() -> int:
-    """Run all parts, print and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=Path, help="a folder; default: the test data's ocr")
-    parser.add_argument("--requests", type=int, default=48, help="of each load")
+def main(argv: Sequence[str]) -> int:
+    """Run all parts; write JSON, Markdown and plots."""
+    parser = argparse.ArgumentParser(prog="make bench-ocr", description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=16, help="pages of a round under load")
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--soak", type=int, default=500, help="pictures of the memory part")
+    data = os.environ.get("GANTRY_TEST_DATA")
+    parser.add_argument(
+        "--paddle-models", type=Path, default=Path(data) / "ocr_models" if data else None
+    )
     parser.add_argument("--output", type=Path, default=RESULTS)
-    arguments, _ = parser.parse_known_args()  # bench_vision passes on what other parts take
-    pictures = load_pictures(arguments.pictures)
-    report = measure(pictures, arguments.requests, arguments.soak)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n")
-    print(json.dumps(report, indent=2))
+    chosen = parser.parse_args(argv)
+    weights = find_weights("pp-ocrv6-small", Path("models"), None)
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(served({"OCR_MAX_BATCH_SIZE": size}))
+            for name, size in BATCHES.items()
+        }
+        compare_single(chosen, weights, servers["service, batches"])
+        compare_load(chosen, weights, servers)
+        follow_memory(servers["service, batches"], chosen.soak, chosen.output)
+    compare_on_paddle(chosen)
     return 0
 
 
-def measure(pictures: list[bytes], requests: int, soak: int) -> dict[str, Any]:
-    """All four parts."""
-    weights = find_weights("pp-ocrv6-small", Path("models"), None)
-    report: dict[str, Any] = {
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{platform.processor() or platform.machine()}, {usable_cores()} cores",
-        "load_before": round(os.getloadavg()[0], 1),
-        "models": weights.detector.name,
-        "pictures": len(pictures),
-        "requests": requests,
-        "rapidocr": [in_threads(rapidocr(weights), pictures, n, requests) for n in CLIENTS],
-        "paddleocr": [in_threads(paddleocr(weights), pictures, 1, requests)],
-        "service": [],
-    }
-    for name, size in BATCHES.items():
-        with running_service(size) as (url, _):
-            for clients in CLIENTS:
-                load = asyncio.run(under_load(url, pictures, clients, requests))
-                report["service"].append({"batches": name, **load})
-    with running_service(BATCHES["on"]) as (url, process):
-        report["memory"] = asyncio.run(memory_over(url, process, pictures, soak))
-    return report
+def served(settings: dict[str, str]) -> AbstractContextManager[Served]:
+    """The service in a process of its own, which remembers nothing."""
+    environ = {"OCR_DEVICE": "cpu", "OCR_LOG_LEVEL": "warning", "OCR_CACHE_MEMORY_BYTES": "0"}
+    return serving("ocr", {**environ, **settings})
 
 
-def load_pictures(folder: Path | None) -> list[bytes]:
-    """Encoded pictures."""
-    if folder is None:
-        folder = Path(os.environ.get("GANTRY_TEST_DATA", "")) / "ocr"
-    files = sorted(each for each in folder.glob("*") if each.suffix in (".jpg", ".jpeg", ".png"))
-    if not files:
-        sys.exit("no pictures: set GANTRY_TEST_DATA or name a folder with --pictures")
-    return [each.read_bytes() for each in files]
+def compare_single(chosen: argparse.Namespace, weights: WeightSet, one: Served) -> None:
+    """One page at a time."""
+    sent = pages(4)
+    report = PerformanceBenchmarker(
+        subject(f"{len(sent)} pages a round, one at a time"), Rounds(1, chosen.rounds)
+    ).compare(
+        {
+            "RapidOCR on ONNX Runtime": pooled(rapidocr(weights, "onnxruntime"), sent, 1),
+            "RapidOCR on OpenVINO": pooled(rapidocr(weights, "openvino"), sent, 1),
+            "PaddleOCR on ONNX Runtime": pooled(paddleocr(weights), sent, 1),
+            "service": load(one, sent).work(1),
+        },
+        notes=[runtime_note(one)],
+    )
+    save(report, "ocr_single", chosen.output)
 
 
-def decoded(picture: bytes) -> ImageArray:
-    """(height, width, 3) uint8, BGR as both libraries want it."""
-    with Image.open(io.BytesIO(picture)) as image:
-        return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
+def compare_load(
+    chosen: argparse.Namespace, weights: WeightSet, servers: dict[str, Served]
+) -> None:
+    """Several clients."""
+    sent = times(pages(8), chosen.requests)
+    pool = pooled(rapidocr(weights, "openvino"), sent, POOL)
+    for clients in (4, 16):
+        report = PerformanceBenchmarker(
+            subject(f"{len(sent)} pages a round, {clients} clients"), Rounds(1, chosen.rounds)
+        ).compare(
+            {
+                f"RapidOCR on OpenVINO, pool of {POOL}": pool,
+                **{name: load(each, sent).work(clients) for name, each in servers.items()},
+            },
+            notes=[runtime_note(servers["service, batches"])],
+        )
+        save(report, f"ocr_{clients}_clients", chosen.output)
 
 
-def rapidocr(weights: WeightSet) -> Callable[[], Callable[[ImageArray], object]]:
+def compare_on_paddle(chosen: argparse.Namespace) -> None:
+    """Models in Paddle's own format, on PaddlePaddle, where both are there."""
+    folder = chosen.paddle_models
+    if importlib.util.find_spec("paddle") is None or folder is None or not folder.is_dir():
+        sys.stdout.write(
+            "PaddlePaddle or models for it are not here: `pip install -r "
+            "services/ocr/requirements-paddle.in` and name a folder with --paddle-models\n"
+        )
+        return
+    weights = find_weights("auto", Path("models"), folder)
+    sent = pages(2)
+    settings = {"OCR_ENGINE": "paddleocr", "OCR_MODEL_DIR": str(folder)}
+    with served(settings) as one:
+        report = PerformanceBenchmarker(
+            subject(f"{len(sent)} pages a round, one at a time, PP-OCRv3 on PaddlePaddle"),
+            Rounds(1, chosen.rounds),
+        ).compare(
+            {
+                "PaddleOCR on PaddlePaddle": pooled(paddleocr(weights), sent, 1),
+                "service on PaddlePaddle": Load(one.url, PATH, sent, ENGLISH).work(1),
+            }
+        )
+    save(report, "ocr_paddle", chosen.output)
+
+
+def load(one: Served, sent: list[bytes]) -> Load:
+    """Pages for a service, each answer held against what it said of the page at first."""
+    with httpx.Client(base_url=one.url, timeout=600) as client:
+        first = {
+            page: text_of(client.post(PATH, content=page, params=list(ENGLISH)).json())
+            for page in dict.fromkeys(sent)
+        }
+
+    def check(number: int, answer: Any) -> None:
+        if text_of(answer) != first[sent[number]]:
+            raise SystemExit(f"under load a page was read otherwise: {text_of(answer)!r}")
+
+    return Load(one.url, PATH, sent, ENGLISH, check)
+
+
+def text_of(answer: Any) -> str:
+    """All text of an answer's only page."""
+    text: str = answer["pages"][0]["text"]
+    if not text:
+        raise SystemExit("no text was read")
+    return text
+
+
+def subject(batch: str) -> Subject:
+    """What is measured."""
+    return Subject(f"ocr: {batch}", "cpu", "PP-OCRv6 small", batch, "drawn pages of ten lines")
+
+
+def runtime_note(one: Served) -> str:
+    """What the service's engines run in."""
+    models = httpx.get(f"{one.url}/info").json()["models"]
+    told = ", ".join(f"{m['engine']} in {m['runtime']} ({m['compute_type']})" for m in models)
+    return f"The service: {told}. Where batches are no faster than none, they do not pay here."
+
+
+def rapidocr(weights: WeightSet, runtime: str) -> Callable[[], Callable[[Pixels], object]]:
     """Makes RapidOCR's pipeline."""
-    from rapidocr import RapidOCR
+    from rapidocr import EngineType, RapidOCR
 
+    threads = {
+        "onnxruntime": "EngineConfig.onnxruntime.intra_op_num_threads",
+        "openvino": "EngineConfig.openvino.inference_num_threads",
+    }
     settings = {
         "Global.use_cls": False,
         "Global.max_side_len": SIZE.max_side_px,
         "Global.log_level": "warning",
+        "Det.engine_type": EngineType(runtime),
+        "Rec.engine_type": EngineType(runtime),
         "Det.limit_side_len": SIZE.min_side_px,
         "Det.model_path": str(weights.detector.path),
         "Rec.model_path": str(weights.recognisers[0].path),
-        "EngineConfig.onnxruntime.intra_op_num_threads": usable_cores(),
+        threads[runtime]: usable_cores(),
     }
-    return lambda: RapidOCR(params=settings)
+
+    def make() -> Callable[[Pixels], object]:
+        pipeline = RapidOCR(params=settings)
+        return lambda pixels: pipeline(pixels[..., ::-1])
+
+    return make
 
 
-def paddleocr(weights: WeightSet) -> Callable[[], Callable[[ImageArray], object]]:
-    """Makes PaddleOCR's pipeline."""
+def paddleocr(weights: WeightSet) -> Callable[[], Callable[[Pixels], object]]:
+    """Makes PaddleOCR's pipeline, in the runtime that the files are for."""
     from paddleocr import PaddleOCR
 
-    from services.ocr.engines.paddle import model_folder
+    cores = usable_cores()
 
-    def make() -> Callable[[ImageArray], object]:
+    def make() -> Callable[[Pixels], object]:
         detector, recogniser = weights.detector, weights.recognisers[0]
+        runtime: dict[str, Any] = {"engine": "paddle", "cpu_threads": cores}
+        if detector.path.suffix == ".onnx":
+            runtime = {
+                "engine": "onnxruntime",
+                "engine_config": {"intra_op_num_threads": cores},
+            }
         with model_folder(detector) as found, model_folder(recogniser) as read:
             pipeline = PaddleOCR(
                 text_detection_model_name=detector.registered_name,
@@ -139,133 +221,12 @@ def paddleocr(weights: WeightSet) -> Callable[[], Callable[[ImageArray], object]
                 use_doc_unwarping=False,
                 use_textline_orientation=False,
                 device="cpu",
-                engine="onnxruntime",
-                engine_config={"intra_op_num_threads": usable_cores()},
+                **runtime,
             )
-        return lambda pixels: pipeline.predict(pixels)
+        return lambda pixels: pipeline.predict(pixels[..., ::-1].copy())
 
     return make
 
 
-def in_threads(
-    make: Callable[[], Callable[[ImageArray], object]],
-    pictures: list[bytes],
-    threads: int,
-    requests: int,
-) -> dict[str, Any]:
-    """A library called by a pool of threads, decoding included."""
-    own = threading.local()
-
-    def one(number: int) -> float:
-        started = time.perf_counter()
-        own.read(decoded(pictures[number % len(pictures)]))
-        return (time.perf_counter() - started) * 1000
-
-    def prepare() -> None:
-        own.read = make()
-        own.read(decoded(pictures[0]))
-
-    everyone = threading.Barrier(threads)
-    with ThreadPoolExecutor(threads, initializer=prepare) as pool:
-        # Each thread waits for the others here, so that all are loaded before the clock starts.
-        list(pool.map(lambda _: everyone.wait(), range(threads)))
-        started = time.perf_counter()
-        times = list(pool.map(one, range(requests)))
-        return summary(threads, times, time.perf_counter() - started)
-
-
-def summary(clients: int, times_ms: list[float], wall_s: float) -> dict[str, Any]:
-    """Throughput and latency of a load."""
-    ordered = sorted(times_ms)
-    return {
-        "clients": clients,
-        "pictures_per_s": round(len(ordered) / wall_s, 3),
-        "median_ms": round(statistics.median(ordered), 1),
-        "p95_ms": round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 1),
-    }
-
-
-@contextlib.contextmanager
-def running_service(max_batch_size: int) -> Iterator[tuple[str, psutil.Process]]:
-    """The service in a process of its own, ready; yields its address and process."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    environ = {
-        **os.environ, "OCR_MODEL": "pp-ocrv6-small", "OCR_PORT": str(port), "OCR_DEVICE": "cpu",
-        "OCR_MAX_BATCH_SIZE": str(max_batch_size), "OCR_LOG_LEVEL": "warning",
-    }  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-m", "services.ocr"], env=environ)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_ready(url, process)
-        yield url, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
-    """Ask ``/readyz`` until it answers 200."""
-    deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            sys.exit("the service ended")
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(url + "/readyz").status_code == 200:
-                return
-        time.sleep(0.2)
-    sys.exit("the service did not become ready")
-
-
-async def under_load(
-    url: str, pictures: list[bytes], clients: int, requests: int
-) -> dict[str, Any]:
-    """So many clients, each with one request in flight."""
-    numbers = iter(range(requests))
-    times: list[float] = []
-    async with httpx.AsyncClient(base_url=url, timeout=600) as client:
-
-        async def work() -> None:
-            for number in numbers:
-                started = time.perf_counter()
-                await ask(client, pictures[number % len(pictures)])
-                times.append((time.perf_counter() - started) * 1000)
-
-        await ask(client, pictures[0])
-        started = time.perf_counter()
-        await asyncio.gather(*(work() for _ in range(clients)))
-        return summary(clients, times, time.perf_counter() - started)
-
-
-async def ask(client: httpx.AsyncClient, picture: bytes) -> None:
-    """One request; anything but 200 ends the benchmark."""
-    answer = await client.post("/v1/ocr", files={"file": picture}, data={"languages": "en"})
-    answer.raise_for_status()
-
-
-async def memory_over(
-    url: str, process: psutil.Process, pictures: list[bytes], soak: int
-) -> dict[str, Any]:
-    """Memory of the service and its children before, during and after mixed pictures."""
-    samples = [memory_mb(process)]
-    async with httpx.AsyncClient(base_url=url, timeout=600) as client:
-        for number in range(soak):
-            await ask(client, pictures[number % len(pictures)])
-            if (number + 1) % max(1, soak // 10) == 0:
-                samples.append(memory_mb(process))
-    half = samples[len(samples) // 2 :]
-    return {
-        "pictures": soak,
-        "rss_mb": samples,
-        "growth_of_second_half_mb": round(half[-1] - half[0], 1),
-    }
-
-
-def memory_mb(process: psutil.Process) -> float:
-    """Resident memory of a process and its children."""
-    family = [process, *process.children(recursive=True)]
-    return round(sum(each.memory_info().rss for each in family) / 2**20, 1)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
