@@ -33,6 +33,9 @@ def markdown(report: Mapping[str, Any]) -> str:
         "cores, and so does whatever else the machine does: where the load average is high, a "
         "server of several processes gets more of it than one of a single process. CPU time an "
         "answer depends on that less.",
+        "",
+        "“uvicorn without a model” answers from a table: what is left is HTTP in Python over ASGI. "
+        "Gantry's predictions go past ASGI, from the parser to the batcher and back.",
     ]
     for title, rows in report["loads"].items():
         lines += ["", f"## {title}", "", *_load_table(rows)]

@@ -121,3 +121,41 @@ def test_without_faults_and_departures_only_time_and_room_refuse_items(plan):
 
     codes = {outcome.code for outcome in run.outcomes.values() if isinstance(outcome, GantryError)}
     assert codes <= {"queue_full"}
+
+
+def calm(plan, kinds):
+    """The same arrivals with time enough, nobody leaving, and no faults but ``kinds``."""
+    return [
+        {
+            **step,
+            "kind": step["kind"] if step["kind"] in kinds else "good",
+            "leaves_after_s": None,
+            "within_s": 1e6,
+        }
+        for step in plan
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(plan=arrivals)
+def test_bad_item_never_fails_another(plan):
+    run = Run(calm(plan, {"bad", "poison"}), float("inf"))
+    simulate(run)
+
+    for tag, outcome in run.outcomes.items():
+        if run.plan[tag]["kind"] == "good" and isinstance(outcome, GantryError):
+            assert outcome.code == "queue_full"
+
+
+@settings(max_examples=60, deadline=None)
+@given(plan=arrivals)
+def test_batches_never_reach_a_weight_again_that_did_not_fit(plan):
+    run = Run(calm(plan, set()), memory_weight=6.0)
+    simulate(run)
+
+    failed = {}
+    for lane in run.lanes:
+        for key, tags, weight, _ in lane.batches:
+            if weight > 6.0 and len(tags) > 1:
+                assert weight < failed.get(key, float("inf"))
+                failed[key] = weight
