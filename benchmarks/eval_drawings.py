@@ -93,7 +93,6 @@ class Score:
     frame_precision: float | None
     number_recall: float | None
     partial: bool
-    seconds: float
     missed: tuple[str, ...]
     wrong: tuple[str, ...]
 
@@ -224,9 +223,7 @@ def tokens(text: str) -> tuple[str, ...]:
 
 def score_drawing(client: httpx.Client, path: Path, truth: Truth) -> Score:
     """Analyse one drawing and compare."""
-    started = time.perf_counter()
     response = client.post("/v1/drawings/analyze", files={"file": path.open("rb")})
-    seconds = time.perf_counter() - started
     response.raise_for_status()
     answer = response.json()
     # Textures count where they are labelled as dimensions are, and not as other text.
@@ -253,7 +250,6 @@ def score_drawing(client: httpx.Client, path: Path, truth: Truth) -> Score:
         frame_precision=frame_hits / max(1, frame_hits + len(frame_wrong)) if frames else None,
         number_recall=number_recall(truth.numbers, answer),
         partial=answer["partial"],
-        seconds=round(seconds, 1),
         missed=(*missed, *frame_missed),
         wrong=(*wrong, *frame_wrong),
     )

@@ -3,6 +3,7 @@
 Answers are held against the truth of the samples, not against recorded answers.
 """
 
+import io
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
@@ -130,6 +132,37 @@ def test_tolerance_is_predicted(gateway):
     low, high = result["interval_mm"]
     assert 0 < low < result["value_mm"] < high
     assert result["verdict"]["status"] in ("pass", "marginal", "fail")
+
+
+def test_drawing_is_read_by_three_services_together(gateway):
+    left, top, right, bottom = 840, 395, 1190, 695  # a view with its dimensions and frames
+    truth = json.loads((SAMPLES / "drawing.json").read_text())["objects"]
+    labels = {
+        dense(each["text"]): [each["box"][0] - left, each["box"][1] - top]
+        for each in truth
+        if each["class_name"] in ("dimension", "feature_control_frame")
+        and left < each["box"][0] < each["box"][2] < right
+        and top < each["box"][1] < each["box"][3] < bottom
+    }
+    file = io.BytesIO()
+    Image.open(SAMPLES / "drawing.png").crop((left, top, right, bottom)).save(file, "PNG")
+
+    answer = gateway.post(
+        "/v1/drawings/analyze", data={"material": "al_6061", "process": "milling"},
+        files={"file": file.getvalue()},
+    ).json()  # fmt: skip
+
+    assert not answer["partial"]
+    assert set(answer["models"]) == {"ocr", "symbols", "tolerance"}
+    found = {
+        dense(each["text"]): [each["box"]["x1"], each["box"]["y1"]]
+        for each in answer["dimensions"] + answer["feature_control_frames"]
+    }
+    hits = [text for text in labels if found.get(text) == pytest.approx(labels[text], abs=6)]
+    assert len(hits) >= len(labels) - 1 >= 5, found
+    measured = next(each for each in answer["dimensions"] if dense(each["text"]) == "88.5±0.10")
+    assert (measured["upper_limit"], measured["lower_limit"]) == (88.6, 88.4)
+    assert all(each["result"]["value_mm"] > 0 for each in answer["tolerance"])
 
 
 def test_no_request_made_up_from_the_documents_makes_the_system_fail(gateway):
