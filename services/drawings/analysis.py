@@ -3,7 +3,7 @@
 import asyncio
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,7 @@ from shared.media.pool import MediaPool
 
 TEXT, OCR, DETAILS, SYMBOLS = "text", "ocr", "ocr_details", "symbols"
 TextSource = Literal["text", "ocr", "none"]
+SURE_TABLE = 0.6  # confidence of a detected table that is believed
 Pixels = NDArray[np.uint8]
 
 
@@ -46,13 +47,6 @@ class PageResult:
     content: PageContent
     text_source: TextSource
     detections: tuple[Detected, ...] = ()
-
-
-@dataclass
-class Models:
-    """Names of the models that answered, by service."""
-
-    by_service: dict[str, str] = field(default_factory=dict)
 
 
 class Analyst:
@@ -212,6 +206,13 @@ def _content_of(vectors: PageVectors, number: int, dpi: int) -> PageContent:
 
 
 def _with_title_blocks(content: PageContent, detections: Sequence[Detected]) -> PageContent:
-    """The content with what the detector takes for tables beside those found from lines."""
-    found = [each.box for each in detections if each.class_name in ("title_block", "table")]
-    return replace(content, tables=(*content.tables, *found))
+    """The content with the detector's tables, where none was found from lines.
+
+    What stands in a table is no dimension: a doubtful detection must not swallow any.
+    """
+    found = [
+        each.box
+        for each in detections
+        if each.class_name in ("title_block", "table") and each.confidence >= SURE_TABLE
+    ]
+    return content if content.tables else replace(content, tables=tuple(found))

@@ -32,6 +32,11 @@ def sign_of_cell(ink: Ink, cell: Box, *, is_upright: bool) -> str | None:
     """The characteristic drawn in a cell; None if there is none that is known."""
     inside = _upright(ink, cell, is_upright=is_upright)
     shapes = _inner_shapes(inside)
+    height, width = inside.shape
+    inner = Box(BORDER_PX + 1, BORDER_PX + 1, width - BORDER_PX - 1, height - BORDER_PX - 1)
+    # What reaches a side comes from outside, unless there is nothing else.
+    whole = [each for each in shapes if _is_inside(each.box, inner)]
+    shapes = whole or shapes
     if not shapes:
         return None
     points = np.concatenate([_middle_line(each) for each in shapes])
@@ -39,6 +44,10 @@ def sign_of_cell(ink: Ink, cell: Box, *, is_upright: bool) -> str | None:
     if match is None or not _is_centred(points, inside):
         return None
     return match.character
+
+
+def _is_inside(box: Box, outer: Box) -> bool:
+    return outer.x1 <= box.x1 and box.x2 <= outer.x2 and outer.y1 <= box.y1 and box.y2 <= outer.y2
 
 
 def _is_centred(points: FloatArray, inside: Ink) -> bool:
@@ -96,10 +105,7 @@ def _is_disc(hole: Shape) -> bool:
 
 
 def _lies_within(shape: Shape, hole: Shape) -> bool:
-    return (
-        hole.box.x1 <= shape.box.x1 and shape.box.x2 <= hole.box.x2
-        and hole.box.y1 <= shape.box.y1 and shape.box.y2 <= hole.box.y2
-    )  # fmt: skip
+    return _is_inside(shape.box, hole.box)
 
 
 def is_diameter(shape: Shape) -> bool:

@@ -16,7 +16,7 @@ from shared.gdt_signs import CHARACTERISTICS, DIAMETER, Sign
 
 SAMPLES_PER_SIDE = 32  # points along a stroke as long as the sign
 THIN = 0.2  # a sign whose one side is below this share of the other is a line
-WORST_DISTANCE = 0.055  # mean distance of points of an accepted shape, in signs
+WORST_DISTANCE = 0.065  # mean distance of points of an accepted shape, in signs
 ASPECT_WEIGHT = 0.05  # what a shape twice as wide as its sign costs
 CLEAR_LEAD = 1.15  # the second best sign must be this much further away
 

@@ -299,3 +299,16 @@ def one_bit_png(width, height):
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
     )
+
+
+@pytest.mark.parametrize(("confidence", "expected"), [(0.3, ["25.4"]), (0.9, [])])
+async def test_only_a_sure_table_keeps_its_text_from_being_a_dimension(
+    service, gateway, confidence, expected
+):
+    gateway.lines = [("25.4", 90, 90, 260, 140)]
+    box = {"x1": 50.0, "y1": 50.0, "x2": 400.0, "y2": 200.0}
+    gateway.detections = [{"class_name": "table", "confidence": confidence, "box": box}]
+
+    answer = await analyze(service, png(paper()[0]))
+
+    assert texts(answer["dimensions"]) == expected
