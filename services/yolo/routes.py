@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import cast, get_args
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -13,6 +14,7 @@ from services.yolo.plan import Plan, plan, warnings_of, wishes
 from services.yolo.recall import Recall
 from services.yolo.schemas import DetectAnswer, DetectOptions, ItemError, PictureResult
 from services.yolo.settings import YoloSettings
+from shared.accept import preferred_type
 from shared.context import request_context
 from shared.errors import (
     FieldFault,
@@ -77,29 +79,8 @@ async def detect_objects(request: Request) -> Response:
 
 def wanted_picture(accept: str | None) -> PictureType | None:
     """The picture type that the ``Accept`` header prefers to JSON, if any."""
-    best: tuple[float, PictureType | None] = (0.0, None)
-    for part in (accept or "").split(","):
-        name, *parameters = (each.strip().lower() for each in part.split(";"))
-        weight = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                weight = _quality(parameter[2:])
-        offered: dict[str, PictureType | None] = {
-            "image/png": "image/png",
-            "image/jpeg": "image/jpeg",
-            "application/json": None,
-            "*/*": None,
-        }
-        if name in offered and weight > best[0]:
-            best = (weight, offered[name])
-    return best[1]
-
-
-def _quality(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
+    chosen = preferred_type(accept, ("application/json", *get_args(PictureType)))
+    return None if chosen == "application/json" else cast("PictureType", chosen)
 
 
 def _check_count(upload: Upload, limit: int, *, single: bool) -> None:
