@@ -15,7 +15,6 @@ import asyncio
 import json
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -31,7 +30,7 @@ from benchmarks.places import RESULTS
 from benchmarks.serving import Served, serving
 from benchmarks.whisper_peers import Run, faster_whisper
 from services.whisper.tests import micro_model, voice
-from shared.benchmark import machine_facts, percentile
+from shared.benchmark import PeakMemory, machine_facts, percentile
 from shared.cgroup import usable_cores
 
 PATH = "/v1/audio/transcriptions"
@@ -275,7 +274,7 @@ def scenarios(bench: Bench) -> Facts:
     with bench.served() as served:
         asked(served, bench.clips[:2], 2)
         for name, (files, audio_s) in sets.items():
-            with Memory(served) as memory:
+            with PeakMemory(served.process) as memory:
                 run = asked(served, files, bench.clients)
             found[name] = {
                 "spent_s": round(run.spent_s, 2),
@@ -366,9 +365,9 @@ def asked(served: Served, files: Sequence[Path], clients: int) -> Run:
 
             return list(await asyncio.gather(*(one(file) for file in files)))
 
-    cpu, started = _cpu_s(served), time.perf_counter()
+    cpu, started = served.cpu_s(), time.perf_counter()
     texts = asyncio.run(run())
-    return Run(texts, time.perf_counter() - started, _cpu_s(served) - cpu)
+    return Run(texts, time.perf_counter() - started, served.cpu_s() - cpu)
 
 
 async def _timed(client: httpx.AsyncClient, audio: bytes) -> float:
@@ -376,39 +375,6 @@ async def _timed(client: httpx.AsyncClient, audio: bytes) -> float:
     answer = await client.post(PATH, files={"file": ("a.wav", audio)}, data={"language": "en"})
     answer.raise_for_status()
     return time.perf_counter() - started
-
-
-def _cpu_s(served: Served) -> float:
-    """Processor time of the service and its children."""
-    times = [
-        each.cpu_times() for each in [served.process, *served.process.children(recursive=True)]
-    ]
-    return sum(each.user + each.system for each in times)
-
-
-class Memory:
-    """Highest resident memory of a service and its children inside the block."""
-
-    def __init__(self, served: Served) -> None:
-        """Nothing is sampled yet."""
-        self.peak_bytes = 0
-        self._served = served
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-
-    def __enter__(self) -> "Memory":
-        """Start sampling."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop sampling."""
-        self._ended.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        while not self._ended.wait(0.1):
-            self.peak_bytes = max(self.peak_bytes, sum(self._served.memory_bytes()))
 
 
 # How it is told

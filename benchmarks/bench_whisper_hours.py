@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,12 +22,11 @@ import numpy as np
 from benchmarks.places import RESULTS
 from benchmarks.serving import Served, serving
 from services.whisper.tests import voice
-from shared.benchmark import machine_facts
+from shared.benchmark import PeakMemory, machine_facts
 
 PATH = "/v1/audio/transcriptions"
 RATE_HZ = 16_000
 FRAME_SAMPLES = 4096
-SAMPLE_S = 0.5  # between looks at the memory
 
 
 def main(argv: Sequence[str]) -> None:
@@ -81,7 +79,7 @@ def write_recording(file: Path, hours: float, voice_s: float) -> None:
 
 def measured(served: Served, file: Path) -> dict[str, Any]:
     """Transcribe a file, with an eye on the memory of every process of the service."""
-    with Watch(served) as watch:
+    with PeakMemory(served.process) as watch:
         started = time.perf_counter()
         first_s, events, last = 0.0, 0, {}
         with (
@@ -111,33 +109,6 @@ def measured(served: Served, file: Path) -> dict[str, Any]:
         "service_peak_mib": round(watch.own_bytes / 2**20),
         "children_peak_mib": round(watch.children_bytes / 2**20),
     }
-
-
-class Watch:
-    """Highest resident memory of a service's own process, and of its children together."""
-
-    def __init__(self, served: Served) -> None:
-        """Nothing is sampled yet."""
-        self.own_bytes = self.children_bytes = 0
-        self._served = served
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-
-    def __enter__(self) -> "Watch":
-        """Start sampling."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop sampling."""
-        self._ended.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        while not self._ended.wait(SAMPLE_S):
-            own, children = self._served.memory_bytes()
-            self.own_bytes = max(self.own_bytes, own)
-            self.children_bytes = max(self.children_bytes, children)
 
 
 def markdown(report: Mapping[str, Any]) -> str:

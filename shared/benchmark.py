@@ -215,7 +215,7 @@ class PeakMemory(AbstractContextManager["PeakMemory"]):
             process: watched with its children, each 50 ms; by default this process alone, each
                 5 ms.
         """
-        self.peak_bytes = 0
+        self.peak_bytes = self.own_bytes = self.children_bytes = 0  # peaks of sum and parts
         self._process, self._is_other = process or psutil.Process(), process is not None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
@@ -232,20 +232,27 @@ class PeakMemory(AbstractContextManager["PeakMemory"]):
 
     def _sample(self) -> None:
         while True:
-            self.peak_bytes = max(self.peak_bytes, self._resident_bytes())
+            own, children = self._resident_bytes()
+            self.peak_bytes = max(self.peak_bytes, own + children)
+            self.own_bytes = max(self.own_bytes, own)
+            self.children_bytes = max(self.children_bytes, children)
             if self._ended.wait(0.05 if self._is_other else 0.005):
                 return
 
-    def _resident_bytes(self) -> int:
-        watched = [self._process]
-        total = 0
+    def _resident_bytes(self) -> tuple[int, int]:
+        children: list[psutil.Process] = []
         with contextlib.suppress(psutil.Error):
             if self._is_other:
-                watched += self._process.children(recursive=True)
-        for each in watched:
-            with contextlib.suppress(psutil.Error):
-                total += int(each.memory_info().rss)
-        return total
+                children = self._process.children(recursive=True)
+        return resident_bytes(self._process), sum(map(resident_bytes, children))
+
+
+def resident_bytes(process: psutil.Process) -> int:
+    """Resident memory; 0 once the process has ended."""
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
 
 
 def percentile(values: Sequence[float], share: float) -> float:

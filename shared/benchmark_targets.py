@@ -21,6 +21,8 @@ from typing import Any
 import httpx
 import psutil
 
+from shared.benchmark import resident_bytes
+
 READY_S = 240.0
 ELSEWHERE = "elsewhere"
 """Step of the time that a service does not tell of: HTTP, waiting for a core, the client itself."""
@@ -201,14 +203,6 @@ def server_timing(answer: httpx.Response) -> dict[str, float]:
     parts = answer.headers.get("server-timing", "").split(",")
     found = (re.fullmatch(r"\s*([\w-]+);dur=([\d.e+-]+)\s*", part) for part in parts)
     return {each[1]: float(each[2]) for each in found if each}
-
-
-def resident_bytes(process: psutil.Process) -> int:
-    """Resident memory; 0 once the process has ended."""
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
 
 
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
