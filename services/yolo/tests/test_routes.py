@@ -41,7 +41,9 @@ async def test_raw_picture_is_answered_with_its_boxes(service, png):
 
 async def test_answer_names_model_device_and_request(service, png):
     answer = await service.post(
-        "/v1/detect", content=png(64, 64, {}), headers={**PNG, "x-request-id": "r-1"}
+        "/v1/detect",
+        content=png(72, 56, {}),  # sent nowhere else, so it is not answered from memory
+        headers={**PNG, "x-request-id": "r-1"},
     )
 
     assert answer.headers["x-model"] == "grid"

@@ -29,6 +29,7 @@ class Overload:
         self.bursty, self.random = bursty, random.Random(seed)
         self.per_s = BATCH / (fixed_s + BATCH * 0.001)
         self.good = self.refused = self.lost = 0
+        self.came = []  # when each client came
 
     async def __call__(self, loop):
         self.loop = loop
@@ -41,19 +42,20 @@ class Overload:
         self.batcher.add_lane(self.lane)
         for _ in range(4):
             await self.batcher.submit(self.item(60.0))
-        begin, clients = loop.time(), []
-        while loop.time() < begin + DURATION_S:
+        self.begin, clients = loop.time(), []
+        while loop.time() < self.begin + DURATION_S:
             burst = 20 if self.bursty else 1
             await asyncio.sleep(self.random.expovariate(self.factor * self.per_s / burst))
             clients += [asyncio.ensure_future(self.client()) for _ in range(burst)]
         await asyncio.gather(*clients)
-        self.seconds = loop.time() - begin
+        self.seconds = loop.time() - self.begin
 
     def item(self, within_s):
         return Item((0, 1.0, "good"), "k", self.loop.time() + within_s)
 
     async def client(self):
         item = self.item(self.random.choice(self.within_s))
+        self.came.append(self.loop.time())
         try:
             await self.batcher.submit(item)
         except QueueFull:
@@ -67,8 +69,16 @@ class Overload:
 
     @property
     def goodput(self):
-        """Share of what the device can do that was answered in time."""
-        return self.good / (self.per_s * self.seconds)
+        """Share answered in time of what the device can do while there is anything to do."""
+        return self.good / (self.per_s * (self.seconds - self.lull_s()))
+
+    def lull_s(self):
+        """How long even a queue that refuses nothing would have been empty, between bursts."""
+        lull, free = 0.0, self.begin
+        for came in self.came:
+            lull += max(0.0, came - free)
+            free = max(free, came) + 1 / self.per_s
+        return lull
 
 
 @settings(max_examples=10, deadline=None)
