@@ -134,7 +134,8 @@ def main() -> None:
     training = {
         "parameters": sum(p.numel() for p in model.parameters())
         - sum(p.numel() for p in model.phones.parameters()),
-        "data": f"{lines} utterances of espeak-ng, disturbed anew at each hearing{options.note}",
+        "data": f"{lines} utterances of espeak-ng, disturbed anew at each hearing"
+        + (f"; {options.note}" if options.note else ""),
         "minutes": round(spent["seconds"] / 60, 1),
         "steps": spent["steps"],
         "device": options.device,

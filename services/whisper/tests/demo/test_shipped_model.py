@@ -49,7 +49,7 @@ def test_samples_of_several_sentences_are_understood_mostly(listener, audios):
     said = listener.texts(audios)
 
     # Unrelated text has a rate of about 1; what is reached on many windows stands in the card.
-    assert word_error_rate([entry["text"] for entry in TRUTH.values()], said) <= 0.45
+    assert word_error_rate([entry["text"] for entry in TRUTH.values()], said) <= 0.35
 
 
 def test_samples_are_understood_through_faster_whisper_with_times(library, audios):
@@ -58,7 +58,7 @@ def test_samples_are_understood_through_faster_whisper_with_times(library, audio
         segments, _ = library.transcribe(audio, beam_size=1, temperature=0.0)
         said.append(" ".join(segment.text for segment in segments))
 
-    assert word_error_rate([entry["text"] for entry in TRUTH.values()], said) <= 0.45
+    assert word_error_rate([entry["text"] for entry in TRUTH.values()], said) <= 0.35
 
 
 def test_words_of_a_sentence_start_near_the_truth(library):
