@@ -8,7 +8,7 @@ class RetryBudget:
     """Each request pays in a fraction of a retry; each retry takes a whole one out."""
 
     ratio: float = 0.2  # retries per request
-    reserve: float = 100.0  # most retries that can be saved up; what a fresh budget holds
+    reserve: float = 1000.0  # most that can be saved up; what one replica may hold when it dies
     _balance: float = -1.0
 
     def __post_init__(self) -> None:
