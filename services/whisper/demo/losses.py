@@ -42,17 +42,25 @@ def phone_loss(scores: Tensor, phones: Tensor) -> Tensor:
 
 
 def attention_loss(attention: list[Tensor], spans: Tensor) -> Tensor:
-    """Minus the log of the attention that led heads spend inside each token's span, as a mean.
+    """How far led heads are from attending evenly to each token's span: mean divergence, in nats.
+
+    Word times come from a path through this attention. Attention that only falls somewhere inside
+    the span leaves the path free to change words anywhere between two peaks; even attention puts
+    its edges where the words begin and end.
 
     Args:
         attention: per layer (batch, n_heads, n_tokens, n_frames).
         spans: (batch, n_tokens, 2) frames [first, last), -1 where free.
     """
-    frames = torch.arange(attention[0].shape[-1], device=spans.device)
-    inside = (frames >= spans[..., :1]) & (frames < spans[..., 1:])  # (batch, n_tokens, n_frames)
     led = spans[..., 0] >= 0
+    n_frames = attention[0].shape[-1]
+    frames = torch.arange(n_frames, device=spans.device)
+    inside = (frames >= spans[led][:, :1]) & (frames < spans[led][:, 1:])  # (n_led, n_frames)
+    share = inside / inside.sum(-1, keepdim=True).clamp(min=1)
+    entropy = inside.sum(-1).clamp(min=1).log()
     total = torch.zeros((), device=spans.device)
     for weights in attention:
-        mass = (weights[:, :N_LED_HEADS] * inside[:, None]).sum(-1).transpose(1, 2)[led]
-        total = total - (mass + _SMALLEST).log().mean()
+        heads = weights[:, :N_LED_HEADS].transpose(1, 2)[led].float()  # (n_led, n_heads, n_frames)
+        cross = -(share[:, None] * (heads + _SMALLEST).log()).sum(-1)
+        total = total + (cross - entropy[:, None]).mean()
     return total / len(attention)

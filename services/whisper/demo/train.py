@@ -1,9 +1,10 @@
 """Train `demo-speech-en` from nothing: `python -m services.whisper.demo.train --help`.
 
-The corpus is spoken once into the work folder, then training runs for `--minutes`, on a GPU if
-there is one. A checkpoint is written every few minutes; `--resume` goes on from it, with the
-learning rate and the curriculum at the place that the minutes already spent have among `--minutes`.
-With `--steps` that place follows the step count, which makes a run repeatable to rounding.
+The corpus is spoken once into the work folder, then training runs for `--minutes` (of processor
+time on a CPU, which others may share), on a GPU if there is one. A checkpoint is written every few
+minutes; `--resume` goes on from it, with the learning rate and the curriculum at the place that the
+minutes already spent have among `--minutes`. With `--steps` that place follows the step count,
+which makes a run repeatable to rounding.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from services.whisper.demo.losses import (
 from services.whisper.demo.model import Size, SpeechModel
 from services.whisper.demo.tokenizer import TokenIds, load_tokenizer, token_ids, train_tokenizer
 from services.whisper.demo.windows import TargetMaker
+from shared.demo.training import clock_s
 
 log = logging.getLogger(__name__)
 
@@ -145,13 +147,13 @@ def run(
     options: argparse.Namespace, place: "Synchronized[float]", stopping: threading.Event,
 ) -> None:  # fmt: skip
     """Train until minutes or steps are used up; write checkpoints on the way and at the end."""
-    before_s, started = trainer.seconds, time.monotonic()
-    saved = started
+    before_s, started = trainer.seconds, clock_s(trainer.device)
+    saved = time.monotonic()
     recent: list[dict[str, float]] = []
     batches = iter(stream)
     while not stopping.is_set():
         now = time.monotonic()
-        trainer.seconds = before_s + now - started
+        trainer.seconds = before_s + clock_s(trainer.device) - started
         progress = (
             trainer.steps / options.steps
             if options.steps
@@ -200,7 +202,7 @@ def main() -> None:
         "--work", type=Path, default=Path("var/speech-demo"), help="corpus and checkpoints"
     )
     parser.add_argument(
-        "--minutes", type=float, default=150.0, help="training time, earlier runs included"
+        "--minutes", type=float, default=150.0, help="of training, earlier runs included"
     )
     parser.add_argument(
         "--steps", type=int, default=0, help="train by step count instead of by time"

@@ -165,7 +165,7 @@ class TargetMaker:
             start_s, end_s = _piece_times(item.utterance, first - 1, last - 1)
             start = round((item.start_s + start_s) / TIME_STEP_S)
             end = round((item.start_s + end_s) / TIME_STEP_S)
-            pieces.append((token, (max(0, start - 1), max(end, start) + 1)))
+            pieces.append((token, (start, max(end, start + 1))))
         return pieces
 
     def _previous(self, text: str, rng: np.random.Generator) -> list[int]:

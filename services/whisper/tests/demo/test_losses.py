@@ -43,11 +43,13 @@ def test_phones_of_equal_score_cost_the_log_of_their_number():
     assert float(loss) == pytest.approx(math.log(8), rel=1e-5)
 
 
-def test_attention_inside_the_span_costs_nothing_and_outside_much():
+def test_even_attention_to_the_span_costs_nothing_a_peak_some_and_outside_much():
     spans = torch.tensor([[[2, 4], [-1, -1]]])
-    inside, outside = torch.zeros((1, 4, 2, 6)), torch.zeros((1, 4, 2, 6))
+    inside, peak, outside = (torch.zeros((1, 4, 2, 6)) for _ in range(3))
     inside[..., 2:4] = 0.5
+    peak[..., 2] = 1.0
     outside[..., 5] = 1.0
 
     assert float(attention_loss([inside, inside], spans)) == pytest.approx(0.0, abs=1e-3)
+    assert float(attention_loss([peak, peak], spans)) > 2
     assert float(attention_loss([outside, outside], spans)) > 5
