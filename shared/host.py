@@ -20,17 +20,16 @@ from shared.context import RequestContext, request_context
 from shared.engine import EngineInfo
 from shared.errors import GantryError, ModelMissing, NotReady
 from shared.gpu.budget import BudgetedLane
-from shared.gpu.ledger import DeviceMemoryFull, Shortage
+from shared.gpu.ledger import Shortage
 from shared.host_policy import HostPolicy, Phase
-from shared.lane_health import LaneHealth
-from shared.lane_probe import paying_lanes
+from shared.idle import IdleClock
+from shared.lane_fleet import LaneFleet
+from shared.lane_loading import LaneLoader, restart_delay_s
+from shared.lane_recycling import LaneRecycler
 from shared.lanes import Lane
 from shared.metrics import EngineMetrics
 
 log = logging.getLogger(__name__)
-
-RESTART_DELAYS_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
-"""Pause before each further attempt to start an engine; the last one repeats."""
 
 
 class EngineHost:
@@ -60,7 +59,6 @@ class EngineHost:
         self.name = name
         self.info: EngineInfo | None = None
         self.reason: str | None = None  # why it is not ready, or why it is degraded
-        self._prototype, self._cpu_prototype = lane, cpu_lane
         for each in (lane, cpu_lane):
             if isinstance(each, BudgetedLane):
                 each.owned_by(self)
@@ -73,16 +71,21 @@ class EngineHost:
             on_lane_lost=self._lane_lost,
             on_batch_done=self._batch_done,
         )
-        self._health = LaneHealth(self._policy.recycle)
-        self._recycling = False
+        self._fleet = LaneFleet(self._batcher, metrics=metrics, name=name)
+        self._loader = LaneLoader(lane, cpu_lane, self._policy, metrics=metrics, name=name)
+        self._recycler = LaneRecycler(
+            self._fleet,
+            self._policy.recycle,
+            metrics=metrics,
+            name=name,
+            renewed=self._renewed,
+            reload_in_place=self._reload_in_place,
+        )
         self._sleeps = False  # unloaded for lack of work; the next request loads it again
-        self._lanes: list[Lane] = []
-        self._wanted_lanes, self._has_probed = self._policy.lanes, False
-        metrics.lanes.labels(name).set_function(lambda: len(self._lanes))
         self._tasks: set[asyncio.Task[None]] = set()
         self._loading: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
-        self._last_work = 0.0  # on the loop's clock
+        self._idle = IdleClock()
         self._set_phase(Phase.UNLOADED)
 
     # State
@@ -118,8 +121,7 @@ class EngineHost:
     @property
     def share_bytes(self) -> int | None:
         """Memory set aside for it on its device; None where no budget is kept."""
-        guarded = [each for each in self._lanes if isinstance(each, BudgetedLane)]
-        return sum(each.share_bytes for each in guarded) if guarded else None
+        return self._fleet.share_bytes
 
     async def settled(self) -> None:
         """Wait until the engine is loaded, or is known not to load."""
@@ -129,9 +131,10 @@ class EngineHost:
 
     def start(self) -> None:
         """Begin to load in the background; a load that is under way is not doubled."""
-        if self._loading is None or self._loading.done():
-            self._sleeps = False
+        self._sleeps = False
+        if not self._fleet:
             self._set_phase(Phase.LOADING)
+        if self._loading is None or self._loading.done():
             self._loading = self._spawn(self._load())
 
     async def unload(self) -> None:
@@ -150,39 +153,19 @@ class EngineHost:
         await self._stop_lanes(Phase.DRAINING, NotReady("the service is stopping"))
 
     async def recycle(self, reason: str) -> None:
-        """Replace every lane by a fresh one without dropping a request: start, warm, swap, drain.
+        """Replace every lane by a fresh one without dropping a request; see ``LaneRecycler``."""
+        await self._recycler.recycle(reason)
 
-        Where the device has no room for two, requests wait in the queue meanwhile.
+    def _renewed(self, info: EngineInfo) -> None:
+        self.info = info
 
-        Raises:
-            GantryError: the fresh lane did not start or failed its golden example; the old one
-                goes on.
-        """
-        was_recycling, self._recycling = self._recycling, True
-        try:
-            for old in list(self._lanes):
-                fresh = old.clone()
-                try:
-                    self.info = await fresh.start()
-                except DeviceMemoryFull:
-                    self._replace_in_place(old, reason)
-                    continue
-                self._metrics.restarts.labels(self.name, reason).inc()
-                self._use(fresh)
-                self._lanes.remove(old)
-                await self._free([old])
-        finally:
-            self._recycling = was_recycling
-
-    def _replace_in_place(self, old: Lane, reason: str) -> None:
+    def _reload_in_place(self, old: Lane) -> None:
         """Free a lane first, then load: as after a loss, but its batch is finished."""
-        self._metrics.restarts.labels(self.name, reason).inc()
-        self._lanes.remove(old)
-        if not self._lanes:
+        if not self._fleet:
             self._set_phase(Phase.LOADING)
 
         async def free_and_load() -> None:
-            await self._free([old])
+            await self._fleet.free([old])
             await self._load()
 
         self._loading = self._spawn(free_and_load())
@@ -191,7 +174,7 @@ class EngineHost:
 
     def give_up_if_idle(self) -> bool:
         """Unload for another model, unless there is work; whether that was begun."""
-        is_busy = self.queued_items or self._batcher.running_items or self._recycling
+        is_busy = self.queued_items or self._batcher.running_items or self._recycler.is_busy
         if is_busy or not self.is_ready or self._sleeps:
             return self._sleeps
         log.info("%s: unloading: another model needs the device's memory", self.name)
@@ -201,18 +184,13 @@ class EngineHost:
     def _go_to_sleep(self) -> None:
         """Free the engine; requests that come from now on load it again, and wait in the queue."""
         self._sleeps = True
-        lanes, self._lanes = self._lanes, []
+        lanes = self._fleet.take_all()
         self._set_phase(Phase.UNLOADED)
-        self._spawn(self._free(lanes))
-
-    async def _free(self, lanes: Sequence[Lane]) -> None:
-        for lane in lanes:
-            await self._batcher.remove_lane(lane)
-            await lane.stop()
+        self._spawn(self._fleet.free(lanes))
 
     def waits_for_memory(self, shortage: Shortage | None) -> None:
         """Say in ``/readyz`` why a load waits."""
-        if not self._lanes:
+        if not self._fleet:
             self.reason = f"waits for the device's memory: {shortage}" if shortage else None
 
     async def _stop_lanes(self, phase: Phase, reason: GantryError) -> None:
@@ -220,9 +198,8 @@ class EngineHost:
             self._loading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._loading
-        lanes, self._lanes = self._lanes, []
-        for lane in lanes:
-            await self._batcher.remove_lane(lane)
+        lanes = self._fleet.take_all()
+        await self._fleet.withdraw(lanes)
         self._batcher.refuse(reason)
         for lane in lanes:
             await lane.stop()
@@ -283,7 +260,7 @@ class EngineHost:
         Raises:
             Unavailable: not ready, or the queue is full.
         """
-        self._last_work = asyncio.get_running_loop().time()
+        self._idle.touch()
         return self._batcher.enqueue(item, outcome)
 
     def withdraw(self, waiting: Waiting) -> None:
@@ -315,7 +292,7 @@ class EngineHost:
             self._note(context, [item.trace for item in items])
 
     async def _wake(self, context: RequestContext) -> None:
-        self._last_work = asyncio.get_running_loop().time()
+        self._idle.touch()
         if self._phase is Phase.UNLOADED and self._wakes_by_itself:
             self.start()
             await self.settled()
@@ -323,7 +300,7 @@ class EngineHost:
             context.model, context.device = self.info.model, self.info.device
 
     def _note(self, context: RequestContext, traces: Sequence[ItemTrace]) -> None:
-        self._last_work = asyncio.get_running_loop().time()
+        self._idle.touch()
         context.add_ms("queue", max((each.queue_ms for each in traces), default=0.0))
         # Its share of each batch: the sum over all requests is the time that the device worked.
         context.add_ms(
@@ -333,54 +310,27 @@ class EngineHost:
     # Loading
 
     async def _load(self) -> None:
-        attempt = 0
-        while len(self._lanes) < self._wanted_lanes:
-            lane = self._next_lane(attempt)
+        failures = 0
+        while len(self._fleet) < self._loader.wanted:
             try:
-                info = await lane.start()
-                lanes = await self._lanes_beside(lane)
-            except ModelMissing as error:
-                self._failed(error)
-                return  # a file does not appear by trying again
+                lanes, info = await self._loader.start_one(failures)
             except GantryError as error:
                 self._failed(error)
-            except Exception:  # a fault while loading must leave the service answering 503
-                log.exception("%s: loading failed", self.name)
-                self._failed(NotReady("the model could not be loaded; see the service's log"))
+                if isinstance(error, ModelMissing):
+                    return
+                failures += 1
+                await asyncio.sleep(restart_delay_s(failures))
             else:
                 for each in lanes:
                     self._loaded(each, info)
-                continue
-            await lane.stop()
-            attempt += 1
-            await asyncio.sleep(RESTART_DELAYS_S[min(attempt, len(RESTART_DELAYS_S)) - 1])
-
-    async def _lanes_beside(self, lane: Lane) -> list[Lane]:
-        """The lane, and before the first is used once: how many more pay."""
-        if self._has_probed or self._policy.max_lanes <= self._wanted_lanes:
-            return [lane]
-        rates = self._metrics.lane_probe
-        lanes = await paying_lanes(
-            lane,
-            most=self._policy.max_lanes,
-            report=lambda number, per_s: rates.labels(self.name, str(number)).set(per_s),
-        )
-        log.info("%s: %d of at most %d lanes pay", self.name, len(lanes), self._policy.max_lanes)
-        self._has_probed, self._wanted_lanes = True, max(len(lanes), self._wanted_lanes)
-        return lanes
-
-    def _next_lane(self, attempt: int) -> Lane:
-        if self._cpu_prototype is not None and attempt >= self._policy.attempts_before_fallback:
-            return self._cpu_prototype.clone()
-        return self._prototype.clone()
 
     def _loaded(self, lane: Lane, info: EngineInfo) -> None:
-        is_first = not self._lanes
+        is_first = not self._fleet
         self.info = info
         self._batcher.limit_batch_size(info.max_batch_size)
-        fell_back = self._cpu_prototype is not None and info.device == "cpu"
+        fell_back = self._loader.has_cpu_fallback and info.device == "cpu"
         self.reason = info.fallback_reason or (self.reason if fell_back else None)
-        self._use(lane)
+        self._fleet.use(lane)
         if not is_first:
             return
         degraded = self.reason is not None
@@ -389,22 +339,16 @@ class EngineHost:
         if degraded:
             log.warning("%s: running on the CPU: %s", self.name, self.reason)
         self._set_phase(Phase.DEGRADED if degraded else Phase.READY)
-        if degraded and self._cpu_prototype is not None and not info.fallback_reason:
+        if degraded and self._loader.has_cpu_fallback and not info.fallback_reason:
             self._spawn(self._return_to_gpu())
         if self._policy.idle_unload_s is not None:
-            self._last_work = asyncio.get_running_loop().time()
+            self._idle.touch()
             self._spawn(self._unload_when_idle(self._policy.idle_unload_s))
-
-    def _use(self, lane: Lane) -> None:
-        self._lanes.append(lane)
-        self._metrics.memory_share.labels(self.name).set(self.share_bytes or 0)
-        self._batcher.open()
-        self._batcher.add_lane(lane)
 
     def _failed(self, error: GantryError) -> None:
         self.reason = error.detail
         log.error("%s: %s", self.name, error.detail)
-        if self._lanes:
+        if self._fleet:
             return  # the lanes that are up go on
         self._set_phase(Phase.FAILED)
         kind = type(error) if isinstance(error, ModelMissing) else NotReady
@@ -414,72 +358,29 @@ class EngineHost:
         """Replace a lane that died, hung or met a sticky device error."""
         log.error("%s: an engine was lost (%s); starting it anew", self.name, error.code)
         self._metrics.restarts.labels(self.name, error.code).inc()
-        if lane in self._lanes:
-            self._lanes.remove(lane)
+        self._fleet.drop(lane)
         self._spawn(lane.stop())
         if self._phase in (Phase.DRAINING, Phase.UNLOADED):
             return
-        if not self._lanes:
-            self._set_phase(Phase.LOADING)
-        if self._loading is None or self._loading.done():
-            self._loading = self._spawn(self._load())
+        self.start()
 
     def _batch_done(self, lane: Lane) -> None:
-        """Replace the engine's process when its memory or age says so."""
-        reason = self._health.after_batch(lane)
-        memory_bytes = self._health.memory_bytes(lane)
-        if memory_bytes is not None:
-            self._metrics.engine_memory.labels(self.name).set(memory_bytes)
-            self._metrics.memory_share.labels(self.name).set(self.share_bytes or 0)
-        if reason is not None and not self._recycling and self.is_ready:
-            self._recycling = True
-            self._spawn(self._recycle_for(lane, reason))
-
-    async def _recycle_for(self, lane: Lane, reason: str) -> None:
-        try:
-            if reason != "batches" and await self._is_relieved(lane):
-                log.info("%s: a clean-up was enough: %s", self.name, reason)
-                return
-            log.warning("%s: recycling the engine's process: %s", self.name, reason)
-            await self.recycle(reason)
-        except GantryError as error:
-            log.warning("%s: the replacement did not start: %s", self.name, error.detail)
-        finally:
-            self._recycling = False
-
-    async def _is_relieved(self, lane: Lane) -> bool:
-        """Clean a lane's memory up, and see whether that was all that was wrong."""
-        await lane.clean_up()
-        self._metrics.cleanups.labels(self.name).inc()
-        return self._health.after_clean_up(lane)
+        reason = self._recycler.after_batch(lane)
+        if reason is not None and self.is_ready:
+            self._spawn(self._recycler.recycle_for(lane, reason))
 
     async def _return_to_gpu(self) -> None:
         """While on the CPU, try the GPU now and then; swap when it works again."""
-        while True:
-            await asyncio.sleep(self._policy.gpu_retry_s)
-            lane = self._prototype.clone()
-            try:
-                info = await lane.start()
-                if info.device == "cpu":  # it, too, had to fall back: nothing is gained
-                    raise NotReady(info.fallback_reason or "the engine chose the CPU")
-            except GantryError as error:
-                log.info("%s: the GPU is still out of use: %s", self.name, error.detail)
-                await lane.stop()
-                continue
-            old, self._lanes = self._lanes, []
-            self.reason = None
-            self._loaded(lane, info)
-            for each in old:
-                await self._batcher.remove_lane(each)
-                await each.stop()
-            return
+        lane, info = await self._loader.gpu_again()
+        old = self._fleet.take_all()
+        self.reason = None
+        self._loaded(lane, info)
+        await self._fleet.free(old)
 
     async def _unload_when_idle(self, idle_s: float) -> None:
-        while True:
-            left_s = self._last_work + idle_s - asyncio.get_running_loop().time()
-            if left_s <= 0 and not self.queued_items and not self._batcher.running_items:
-                break
-            await asyncio.sleep(max(left_s, 0.05))
+        await self._idle.passed(
+            idle_s, is_working=lambda: self.queued_items or self._batcher.running_items
+        )
         log.info("%s: unloaded after %g s without work", self.name, idle_s)
         self._go_to_sleep()
 

@@ -105,6 +105,20 @@ def test_missing_model_is_named_and_not_tried_again():
     assert simulate(main) == (Phase.FAILED, "model.bin is missing; run `make models`", 1)
 
 
+def test_start_of_a_ready_engine_leaves_it_ready():
+    async def main(loop):
+        script = Script()
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        host.start()
+        at_once = host.phase
+        await asyncio.sleep(5)
+        return at_once, host.phase, len(script.started)
+
+    assert simulate(main) == (Phase.READY, Phase.READY, 1)
+
+
 def test_failed_load_is_tried_again():
     async def main(loop):
         host = host_of(Script(starts=[EngineError("no"), EngineInfo("m", "cpu")]))
