@@ -9,6 +9,7 @@ import contextlib
 import logging
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -134,15 +135,26 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     spec: ServiceSpec = app.state.spec
     for host in spec.hosts:
         host.start()
+    announcement = asyncio.create_task(_announce(spec.hosts))
     try:
         yield
     finally:
+        announcement.cancel()
         for host in spec.hosts:
             await host.stop()
         if spec.media is not None:
             await spec.media.close()
         for close in spec.closing:
             await close()
+
+
+async def _announce(hosts: Sequence[EngineHost]) -> None:
+    """Say in one line what there is, once every engine is loaded or known not to load."""
+    began = time.monotonic()
+    for host in hosts:
+        await host.settled()
+    engines = [f"{host.name}: {host.info if host.is_ready else host.phase.value}" for host in hosts]
+    log.info("up after %.1f s; %s", time.monotonic() - began, ", ".join(engines) or "no engine")
 
 
 def http_protocol(app: AsgiApp) -> type[asyncio.Protocol] | Literal["auto"]:

@@ -23,6 +23,10 @@ class EngineInfo:
     max_batch_size: int | None = None  # where its start-up probe found that more does not pay
     details: tuple[tuple[str, Any], ...] = ()  # what else /v1/models shows, as (name, value)
 
+    def __str__(self) -> str:
+        """For the log: model, device and type."""
+        return f"{self.model} on {self.device} ({self.compute_type})"
+
 
 class Engine(Protocol):
     """Runs one model. Called from one thread at a time."""

@@ -325,7 +325,7 @@ class EngineHost:
                     self._loaded(each, info)
 
     def _loaded(self, lane: Lane, info: EngineInfo) -> None:
-        is_first = not self._fleet
+        is_first, is_again = not self._fleet, self.info is not None
         self.info = info
         self._batcher.limit_batch_size(info.max_batch_size)
         fell_back = self._loader.has_cpu_fallback and info.device == "cpu"
@@ -335,7 +335,7 @@ class EngineHost:
             return
         degraded = self.reason is not None
         self._metrics.cpu_fallback.labels(self.name).set(degraded)
-        log.info("%s: loaded %s on %s (%s)", self.name, info.model, info.device, info.compute_type)
+        log.log(logging.INFO if is_again else logging.DEBUG, "%s: loaded %s", self.name, info)
         if degraded:
             log.warning("%s: running on the CPU: %s", self.name, self.reason)
         self._set_phase(Phase.DEGRADED if degraded else Phase.READY)

@@ -193,7 +193,10 @@ class HttpSettings(ProcessSettings):
     spool_dir: Path | None = Field(
         None, description="Folder for uploads being read; default: the system's."
     )
-    access_log: AccessLog = Field("all", description="Which requests get a line in the log.")
+    access_log: AccessLog = Field(
+        "errors",
+        description="Which requests get a line in the log; the gateway writes one for each of all.",
+    )
     internal_token: SecretStr | None = Field(
         None,
         min_length=16,

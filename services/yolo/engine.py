@@ -66,7 +66,7 @@ class YoloEngine:
         forward, device = open_model(weights, self._options)
         self._forward = forward
         height, width = forward.facts.usual_shape
-        log.info("%s: %s in %s runs it", weights.name, forward.runtime, forward.compute_type)
+        log.debug("%s: %s in %s runs it", weights.name, forward.runtime, forward.compute_type)
         probes = self._options.probe_batches
         return EngineInfo(
             model=weights.name,

@@ -294,3 +294,16 @@ async def test_progress_of_a_running_request_is_told(client):
 def test_listening_beyond_the_loopback_needs_a_token():
     with pytest.raises(SettingsError, match="INTERNAL_TOKEN"):
         serve(echo.build(), ServiceSettings(host="0.0.0.0"), name="echo")
+
+
+async def test_start_and_requests_leave_one_line_in_the_log(caplog):
+    caplog.set_level("INFO")
+
+    async with running_app(echo.build()) as client:
+        for _ in range(3):
+            await client.post("/v1/echo", json=7)
+
+    lines = [each.getMessage() for each in caplog.records if each.name.startswith("shared")]
+    assert len(lines) == 1
+    assert lines[0].startswith("up after ")
+    assert lines[0].endswith("echo: echo on cpu (float32)")

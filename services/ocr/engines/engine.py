@@ -105,7 +105,7 @@ class DetectorEngine:
         network = self._library.open_detector(weights, self._options, device)
         page = np.concatenate([_as_bgr(golden_page())] * PROBE_PAGES)
         self._batch_size = fastest_batch_size(lambda count: network([page] * count))
-        log.info("detection: %d pictures at a time are fastest here", self._batch_size)
+        log.debug("detection: %d pictures at a time are fastest here", self._batch_size)
         self._network = network
         return detector_info(weights, device, network.runtime, network.compute_type)
 
@@ -148,7 +148,7 @@ class RecogniserEngine:
             self._networks[weights.name] = network
         first, crop = self._networks[self._weights[0].name], _as_bgr(golden_crop())
         self._batch_size = fastest_batch_size(lambda count: first([crop] * count, PROBE_PX))
-        log.info("recognition: %d crops at a time are fastest here", self._batch_size)
+        log.debug("recognition: %d crops at a time are fastest here", self._batch_size)
         return recogniser_info(self._weights, device, first.runtime, first.compute_type)
 
     def warm_up(self) -> None:

@@ -67,7 +67,7 @@ def faster(
             best = number
     for number, each in enumerate(networks):
         if len(networks) > 1:
-            log.info("%s in %s: %.1f ms", each.runtime, each.compute_type, 1000 * times_s[number])
+            log.debug("%s in %s: %.1f ms", each.runtime, each.compute_type, 1000 * times_s[number])
         if number != best:
             each.close()
     return networks[best]

@@ -29,7 +29,7 @@ def paying_batch_size(
     """
     costs_s = {size: _cost_s(run, size, clock) for size in (1, *BATCH_SIZES)}
     shown = ", ".join(f"{cost:.4f} s in batches of {size}" for size, cost in costs_s.items())
-    log.info("probe: an item takes %s", shown)
+    log.debug("probe: an item takes %s", shown)
     best_s = min(costs_s.values())
     if best_s > WORTHWHILE * costs_s[1]:
         return 1

@@ -47,7 +47,7 @@ def fastest(
             if round_number:  # the first warms up
                 best_ms[number] = min(best_ms[number], spent_ms)
     for each, spent_ms in zip(candidates, best_ms, strict=True):
-        log.info("probe: %s in %s takes %.1f ms", each.runtime, each.compute_type, spent_ms)
+        log.debug("probe: %s in %s takes %.1f ms", each.runtime, each.compute_type, spent_ms)
     return candidates[int(np.argmin(best_ms))]
 
 
@@ -64,7 +64,7 @@ def paying_batch_size(forward: Forward, canvas: Pixels, *, clock: Clock = time.p
     size, cost_ms = 1, _cost_ms(forward, canvas, 1, clock)
     for larger in BATCH_SIZES:
         larger_ms = _cost_ms(forward, canvas, larger, clock)
-        log.info("probe: %d pictures cost %.2f ms each, %d %.2f", size, cost_ms, larger, larger_ms)
+        log.debug("probe: %d pictures cost %.2f ms each, %d %.2f", size, cost_ms, larger, larger_ms)
         if larger_ms > WORTHWHILE * cost_ms:
             break
         size, cost_ms = larger, larger_ms
