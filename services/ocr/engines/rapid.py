@@ -42,6 +42,12 @@ log = logging.getLogger(__name__)
 
 Runtime = Literal["onnxruntime", "openvino"]
 
+KEPT_OPERATIONS = 1000
+"""Compiled operations that OpenVINO keeps; a network has one for each layer and shape it has met.
+
+Its own bound, 5 000, is hundreds of MiB for a detector that meets pictures of all sizes.
+"""
+
 
 def create_detector(options: Mapping[str, Any]) -> Engine:
     """The detector, for a lane."""
@@ -95,6 +101,8 @@ class _Detector:
         config = _network_config("Det", weights, options, device, runtime)
         config.limit_side_len = GRID_PX  # pictures come at the size at which they are searched
         self._detector: Any = TextDetector(config)  # rapidocr has no types
+        if runtime == "openvino":
+            _bound_memory(self._detector.session, options)
         self.runtime: str = runtime
         self.compute_type = _compute_type(self._detector.session, runtime)
 
@@ -125,6 +133,8 @@ class _Recogniser:
         with tempfile.TemporaryDirectory(prefix="gantry-ocr-") as folder:
             config.rec_keys_path = _character_file(weights, folder)
             self._network: Any = TextRecognizer(config)  # rapidocr has no types
+        if runtime == "openvino":
+            _bound_memory(self._network.session, options)
         self.runtime: str = runtime
         self.compute_type = _compute_type(self._network.session, runtime)
 
@@ -178,7 +188,6 @@ def _network_config(
         network.session = _onnx_session(weights.path, options, device)
     else:
         network.engine_cfg = config.EngineConfig[runtime]
-        network.engine_cfg.inference_num_threads = options.thread_count()
     return network
 
 
@@ -201,6 +210,18 @@ def _onnx_session(path: Path, options: EngineOptions, device: Device) -> Any:  #
             "ONNX Runtime could not start CUDA: its libraries are missing or of another version"
         )
     return session
+
+
+def _bound_memory(session: Any, options: EngineOptions) -> None:  # noqa: ANN401 - untyped
+    """Compile a network of OpenVINO's anew with a setting that RapidOCR cannot pass on."""
+    import openvino
+
+    settings = {
+        "INFERENCE_NUM_THREADS": options.thread_count(),
+        "CPU_RUNTIME_CACHE_CAPACITY": str(KEPT_OPERATIONS),
+    }
+    compiled = openvino.Core().compile_model(session.model, "CPU", settings)
+    session.session = compiled.create_infer_request()
 
 
 def _character_file(weights: Weights, folder: str) -> str | None:

@@ -113,3 +113,24 @@ def test_pictures_searched_together_give_what_each_gives_alone(engines):
     for one, other in zip(together, alone, strict=True):
         np.testing.assert_allclose(one.polygons, other.polygons, atol=1)
     assert [len(each.polygons) for each in together] == [1, 1, 1]
+
+
+def test_what_openvino_keeps_of_the_sizes_it_meets_is_bounded(tmp_path, monkeypatch):
+    import openvino
+
+    from services.ocr.engines import rapid
+
+    told = []
+
+    class Core(openvino.Core):
+        def compile_model(self, model, device_name, config=None):
+            told.append(config)
+            return super().compile_model(model, device_name, config or {})
+
+    monkeypatch.setattr(openvino, "Core", Core)
+    options = EngineOptions(models_dir=str(tmp_path), device="cpu", threads=1, runtime="openvino")
+    library, weights = rapid.RapidOcr(), options.weights().detector
+    detector = library.open_detector(weights, options, library.choose_device(options, weights))
+
+    assert told[-1]["CPU_RUNTIME_CACHE_CAPACITY"] == str(rapid.KEPT_OPERATIONS)
+    assert len(detector([np.zeros((64, 96, 3), np.uint8)])) == 1  # and it runs
