@@ -124,13 +124,17 @@ class DirectCall:
         """The client has gone."""
         self.response_complete = True
         self.abandon()
-        self._paths.close(self, ClientGone.status)
+        self._end(ClientGone.status)
 
     def _respond(self, status: int, lines: bytes, content: bytes) -> None:
         if self.response_complete:
             return
         self.response_complete = True
         self._protocol.respond(self, status, lines, content)
+        self._end(status)
+
+    def _end(self, status: int) -> None:
+        self.abandon = _nothing  # it may refer to what refers to this call: no cycle is left
         self._paths.close(self, status)
 
 

@@ -1,6 +1,7 @@
 """The direct and the documented route must not differ in anything but speed."""
 
 import asyncio
+import gc
 import json
 
 import httpx
@@ -11,6 +12,7 @@ from services.tolerance.direct_route import DirectPredict
 from services.tolerance.settings import ToleranceSettings
 from services.tolerance.tests.test_fast_route import BODIES, RAW_BODIES, comparable
 from services.tolerance.tests.test_routes import PREDICT, plate
+from shared.direct import DirectCall
 from shared.testing import running_server
 
 JSON_TYPE = {"content-type": "application/json", "x-request-id": "same"}
@@ -80,3 +82,22 @@ def test_comparison_without_optimisations_leaves_the_fast_routes_out():
 
     assert app.direct.find(PREDICT.encode()) is None
     assert isinstance(build(ToleranceSettings()).direct.find(PREDICT.encode()).route, DirectPredict)
+
+
+async def test_answered_requests_are_freed_without_the_collector(served):
+    client, _ = served
+    gc.collect()
+    gc.disable()
+    try:
+        before = calls_in_memory()
+        for _ in range(10):
+            await client.post(PREDICT, json={"parts": [plate()]})
+        after = calls_in_memory()
+    finally:
+        gc.enable()
+
+    assert after <= before + 1  # a connection keeps its last one
+
+
+def calls_in_memory():
+    return sum(isinstance(each, DirectCall) for each in gc.get_objects())
