@@ -40,6 +40,21 @@ def test_batch_agrees_with_xgboost_called_by_the_book(engine, bundle, rows):
     assert found == pytest.approx(booster.predict(data), abs=1e-5)
 
 
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_batch_gives_the_very_numbers_of_xgboosts_own_method(engine, bundle, rows, count):
+    booster = xgboost.Booster(model_file=bundle.model_path)
+    given = np.resize(rows, (count, rows.shape[1]))
+
+    (found,) = engine.run(Ask.LOG_VALUES, [given])
+
+    assert found.tolist() == booster.inplace_predict(given, predict_type="margin").tolist()
+
+
+def test_rows_of_another_width_are_refused(engine, rows):
+    with pytest.raises(EngineError, match="columns"):
+        engine.run(Ask.LOG_VALUES, [rows[:, :-1]])
+
+
 def test_contributions_add_up_to_the_value(engine, rows):
     (values,) = engine.run(Ask.LOG_VALUES, [rows])
     explained = np.concatenate(engine.run(Ask.CONTRIBUTIONS, [rows[:3], rows[3:]]))
