@@ -144,14 +144,17 @@ class Slot:
             spent_s = self._clock() - self._entered
             lane.mean_s += SMOOTHING * (spent_s - lane.mean_s) if lane.mean_s else spent_s
         elif self.went_well is False:
-            lane.limit.overloaded(lane.in_flight, self._clock())
+            lane.limit.overloaded(lane.in_flight, began=self._entered, now=self._clock())
         lane.end(self._priority)
 
     async def _wait(self) -> None:
         lane, priority = self._lane, self._priority
         wait_s = lane.predicted_wait_s()
-        longest_s = min(self._limits.max_wait_s, self._remaining_s)
-        if wait_s > longest_s or lane.waiting >= self._limits.max_waiting:
+        planned_s = longest_s = min(self._limits.max_wait_s, self._remaining_s)
+        if lane.limit.is_overloaded(self._clock()):
+            # A longer queue would make all wait and bring no more answers.
+            planned_s = min(longest_s, lane.mean_s)
+        if wait_s > planned_s or lane.waiting >= self._limits.max_waiting:
             raise QueueFull(
                 f"the wait would be about {wait_s:.1f} s; try again later", retry_after_s=wait_s
             )

@@ -2,9 +2,10 @@ import asyncio
 
 import pytest
 
-from gateway.adaptive_limit import PAUSE_S, AdaptiveLimit
+from gateway.adaptive_limit import AdaptiveLimit
 from gateway.admission import Admission, AdmissionLimits, Priority
 from shared.errors import QueueFull
+from tests.shared.virtual_time import simulate
 
 
 class Requests:
@@ -130,20 +131,20 @@ def test_limit_grows_only_while_it_is_needed():
     assert 10.9 < limit.value < 11.0
 
 
-def test_refusals_lower_the_limit_once_per_burst():
+def test_refusals_of_what_was_sent_before_lower_the_limit_once():
     limit = AdaptiveLimit(value=100)
-    limit.overloaded(in_flight=50, now=0)
-    limit.overloaded(in_flight=50, now=PAUSE_S / 2)
+    limit.overloaded(in_flight=50, began=0.0, now=1.0)
+    limit.overloaded(in_flight=50, began=0.5, now=1.5)
     assert limit.value == 45
 
-    limit.overloaded(in_flight=40, now=PAUSE_S)
+    limit.overloaded(in_flight=40, began=1.2, now=1.6)
     assert limit.value == 36
 
 
 def test_limit_never_falls_below_its_floor():
     limit = AdaptiveLimit(value=5, floor=4)
     for number in range(10):
-        limit.overloaded(in_flight=1, now=number)
+        limit.overloaded(in_flight=1, began=number, now=number)
 
     assert limit.value == 4
 
@@ -172,3 +173,55 @@ async def test_bulk_request_is_served_where_there_is_one_place_only(one_at_a_tim
 
     assert one_at_a_time.entered == ["bulk"]
     await one_at_a_time.end("bulk")
+
+
+class Offered:
+    """A service of 2 places and 16 waiting that takes 20 ms, asked at a rate; in virtual time."""
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.admission = Admission(AdmissionLimits())
+        self.places, self.inside = asyncio.Semaphore(2), 0
+        self.refused_after_s, self.answered_after_s = [], []
+
+    async def ask(self):
+        came = self.loop.time()
+        try:
+            async with self.admission.slot("ocr", Priority.INTERACTIVE, 60.0) as slot:
+                slot.went_well = await self._serve()
+                refused = not slot.went_well
+        except QueueFull:
+            refused = True
+        kept = self.refused_after_s if refused else self.answered_after_s
+        kept.append(self.loop.time() - came)
+
+    async def _serve(self):
+        if self.inside >= 18:
+            return False
+        self.inside += 1
+        async with self.places:
+            await asyncio.sleep(0.02)
+        self.inside -= 1
+        return True
+
+    async def offer(self, rate, seconds):
+        asking = []
+        for _ in range(int(rate * seconds)):
+            asking.append(self.loop.create_task(self.ask()))
+            await asyncio.sleep(1 / rate)
+        await asyncio.gather(*asking)
+
+
+def test_overload_is_refused_at_the_door_and_what_is_let_in_is_answered_soon():
+    async def main(loop):
+        offered = Offered(loop)
+        await offered.offer(rate=500, seconds=30)
+        return offered
+
+    offered = simulate(main)
+
+    refused, answered = sorted(offered.refused_after_s), sorted(offered.answered_after_s)
+    assert refused[int(0.95 * len(refused))] == 0.0
+    assert len(answered) > 0.9 * 100 * 30
+    alone_s = 0.02 * 18 / 2  # of a request that finds the service's own queue full
+    assert answered[int(0.99 * len(answered))] < 2.5 * alone_s
