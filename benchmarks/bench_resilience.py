@@ -123,14 +123,14 @@ async def upload(folder: Path, repeats: int) -> dict[str, Any]:
     async with rig(folder, replicas=1, read_bytes_per_s=120e6) as running:
         assert running.gateway.child is not None
         pid = running.gateway.child.pid
-        await running.ask("/v1/work", BODY)
+        await running.ask("/v1/echo", BODY)
         before, peak = rss_mb(pid), 0.0
 
         async def blocks() -> AsyncIterator[bytes]:
             for _ in range(size // len(block)):
                 yield block
 
-        sending = asyncio.ensure_future(running.ask("/v1/work", blocks()))
+        sending = asyncio.ensure_future(running.ask("/v1/echo", blocks()))
         while not sending.done():
             peak = max(peak, rss_mb(pid))
             await asyncio.wait([sending], timeout=0.1)

@@ -93,7 +93,7 @@ class Rig:
             has_advice=b"retry-after" in shown,
         )  # fmt: skip
 
-    async def offer(self, rate: float, seconds: float, target: str = "/v1/work") -> list[Answer]:
+    async def offer(self, rate: float, seconds: float, target: str = "/v1/echo") -> list[Answer]:
         """Send requests at a fixed rate; returns when the last one is answered."""
         loop = asyncio.get_running_loop()
         began, asking = loop.time(), []

@@ -17,7 +17,7 @@ SERVICE_S = float(os.environ.get("BENCH_SERVICE_S", "0.02"))
 WAITING = int(os.environ.get("BENCH_WAITING", "1000000"))
 READ_BYTES_PER_S = float(os.environ.get("BENCH_READ_BYTES_PER_S", "0"))
 OFFER = {
-    "path": "/v1/work",
+    "path": "/v1/echo",
     "method": "POST",
     "max_body_bytes": 4 * 2**30,
     "default_deadline_ms": 600_000,

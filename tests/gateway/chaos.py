@@ -127,7 +127,7 @@ async def run(kills, seed, folder):
                 body = draw.randbytes(draw.choice((100, 3_000_000)))
                 answer = await insist(
                     lambda body=body: client.post(
-                        "/v1/work", content=body, headers={"Prefer": "respond-async"}
+                        "/v1/echo", content=body, headers={"Prefer": "respond-async"}
                     )
                 )
                 if answer.status_code == 202:

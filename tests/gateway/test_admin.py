@@ -33,7 +33,7 @@ async def test_weights_decide_which_version_answers(two):
 
     answer = await admin.put(f"{ADMIN}/weights", json={"1": 0, "2": 100})
     for _ in range(10):
-        await client.post("/v1/work")
+        await client.post("/v1/echo")
 
     assert answer.status_code == 200
     assert calls == {"2": 10}
@@ -46,7 +46,7 @@ async def test_rollback_restores_the_weights_before_and_before_that(two):
 
     first = await admin.post(f"{ADMIN}/rollback")
     second = await admin.post(f"{ADMIN}/rollback")
-    await client.post("/v1/work")
+    await client.post("/v1/echo")
 
     assert first.json()["weights"] == {"1": 1, "2": 1}
     assert second.json()["weights"] == {"1": 1}
@@ -75,13 +75,13 @@ async def test_pin_reaches_its_version_whatever_the_weights(two):
     client, admin, calls = two
     await admin.put(f"{ADMIN}/weights", json={"1": 1})
 
-    await client.post("/v1/work", headers={"X-Service-Version": "2"})
+    await client.post("/v1/echo", headers={"X-Service-Version": "2"})
 
     assert calls == {"2": 1}
 
 
 async def test_pin_to_a_version_that_does_not_run_is_404(two):
-    answer = await two[0].post("/v1/work", headers={"X-Service-Version": "9"})
+    answer = await two[0].post("/v1/echo", headers={"X-Service-Version": "9"})
 
     assert answer.status_code == 404
     assert "running: 1, 2" in answer.json()["detail"]
@@ -101,10 +101,10 @@ async def test_draining_replica_ends_its_request_and_gets_no_other(gateway_over,
     ):
         first, second = list(gateway.registry.replicas())
         second.in_flight += 100
-        asking = asyncio.ensure_future(client.post("/v1/work"))
+        asking = asyncio.ensure_future(client.post("/v1/echo"))
         await busy.arrived.wait()
         drained = await admin.post(f"{ADMIN}/replicas/{first.id}/drain")
-        await client.post("/v1/work")
+        await client.post("/v1/echo")
         waiting = asyncio.ensure_future(
             admin.post(f"{ADMIN}/replicas/{first.id}/drain", params={"wait_s": 10})
         )
@@ -130,11 +130,11 @@ async def test_registered_replica_gets_traffic_when_it_is_activated(
         service = gateway.registry.services["work"]
         replica = service.replicas[entry["id"]]
         await until(service, lambda: replica.is_ready)
-        await client.post("/v1/work")
+        await client.post("/v1/echo")
         assert new.requests == []
 
         await admin.post(f"{ADMIN}/replicas/{entry['id']}/activate")
-        await client.post("/v1/work", headers={"X-Service-Version": "2"})
+        await client.post("/v1/echo", headers={"X-Service-Version": "2"})
         assert len(new.requests) == 1
 
 
@@ -187,7 +187,7 @@ async def test_no_request_fails_while_versions_roll_under_traffic(two):
 
     async def ask():
         for _ in range(20):
-            statuses.append((await client.post("/v1/work")).status_code)
+            statuses.append((await client.post("/v1/echo")).status_code)
 
     async def roll():
         await admin.put(f"{ADMIN}/weights", json={"1": 50, "2": 50})

@@ -37,7 +37,7 @@ async def test_request_moves_to_another_replica_when_the_first_breaks(gateway_ov
         gateway_over(Upstream(), Upstream(), hold_s=0) as (gateway, client, _urls),
         first_replica_hangs_up(gateway),
     ):
-        answer = await client.post("/v1/work", content=body)
+        answer = await client.post("/v1/echo", content=body)
 
     assert answer.status_code == 200
     assert answer.json()["size"] == len(body)
@@ -50,7 +50,7 @@ async def test_path_that_is_not_replayable_is_not_sent_twice(gateway_over):
         gateway_over(one, two, hold_s=0) as (gateway, client, _urls),
         first_replica_hangs_up(gateway),
     ):
-        answer = await client.post("/v1/work", content=b"x")
+        answer = await client.post("/v1/echo", content=b"x")
 
     assert answer.status_code == 502
     assert two.requests == []
@@ -63,7 +63,7 @@ async def test_body_that_is_not_kept_is_sent_once(gateway_over):
         gateway_over(Upstream(), two, hold_s=0, **limits) as (gateway, client, _urls),
         first_replica_hangs_up(gateway),
     ):
-        answer = await client.post("/v1/work", content=b"x" * 300_000)
+        answer = await client.post("/v1/echo", content=b"x" * 300_000)
 
     assert answer.status_code == 502
     assert two.requests == []
@@ -74,7 +74,7 @@ async def test_refused_connection_costs_no_request(gateway_over):
         first, second = list(gateway.registry.replicas())
         first.url = "http://127.0.0.1:9"
         second.in_flight += 100
-        answer = await client.post("/v1/work", content=b"x")
+        answer = await client.post("/v1/echo", content=b"x")
 
     assert answer.status_code == 200
     assert answer.headers["x-attempts"] == "2"
@@ -87,7 +87,7 @@ async def test_full_replica_passes_the_request_to_another(gateway_over):
 
     async with gateway_over(Upstream(full), Upstream()) as (gateway, client, _urls):
         list(gateway.registry.replicas())[1].in_flight += 100
-        answer = await client.post("/v1/work", content=b"x")
+        answer = await client.post("/v1/echo", content=b"x")
 
     assert answer.status_code == 200
     assert answer.headers["x-attempts"] == "2"
@@ -99,7 +99,7 @@ async def test_refusal_of_all_replicas_reaches_the_client_as_it_is(gateway_over)
         await answer_problem(send, 503, "queue_full")
 
     async with gateway_over(Upstream(full), Upstream(full)) as (_, client, _urls):
-        answer = await client.post("/v1/work", content=b"x")
+        answer = await client.post("/v1/echo", content=b"x")
 
     assert answer.status_code == 503
     assert answer.json()["code"] == "queue_full"
@@ -113,7 +113,7 @@ async def test_clients_mistake_is_never_tried_again(gateway_over):
         await answer_problem(send, 422, "invalid_input")
 
     async with gateway_over(Upstream(refuse), Upstream(refuse)) as (_, client, _urls):
-        answer = await client.post("/v1/work", content=b"x")
+        answer = await client.post("/v1/echo", content=b"x")
 
     assert answer.status_code == 422
     assert answer.headers["x-attempts"] == "1"
@@ -126,7 +126,7 @@ async def test_lost_engine_is_made_good_by_another_replica(gateway_over):
 
     async with gateway_over(Upstream(lose), Upstream()) as (gateway, client, _urls):
         list(gateway.registry.replicas())[1].in_flight += 100
-        answer = await client.post("/v1/work", content=b"x")
+        answer = await client.post("/v1/echo", content=b"x")
 
     assert answer.status_code == 200
 
@@ -139,7 +139,7 @@ async def test_service_that_never_loaded_answers_for_itself(gateway_over, until)
     async with gateway_over(upstream, ready=False) as (gateway, client, _urls):
         service = gateway.registry.services["work"]
         await until(service, lambda: service.has_answered)
-        answer = await client.post("/v1/work", content=b"x")
+        answer = await client.post("/v1/echo", content=b"x")
 
     assert answer.json()["code"] == "model_missing"
 
@@ -191,7 +191,7 @@ async def test_request_is_held_until_the_only_replica_is_back(gateway_over, unti
         service = gateway.registry.services["work"]
         async with child_service(port, str(marker)) as first:
             await until(service, lambda: service.ready_replicas)
-            asking = asyncio.ensure_future(client.post("/v1/work?hang", content=b"abc"))
+            asking = asyncio.ensure_future(client.post("/v1/echo?hang", content=b"abc"))
             await file_appears(marker)
             first.send_signal(signal.SIGKILL)
             await first.wait()
@@ -209,7 +209,7 @@ async def test_request_to_a_hung_replica_moves_on(gateway_over, until, tmp_path)
         service = gateway.registry.services["work"]
         async with child_service(port, str(marker)) as hung:
             await until(service, lambda: service.ready_replicas)
-            asking = asyncio.ensure_future(client.post("/v1/work?hang", content=b"abc"))
+            asking = asyncio.ensure_future(client.post("/v1/echo?hang", content=b"abc"))
             await file_appears(marker)
             hung.send_signal(signal.SIGSTOP)
             other = free_port()
@@ -230,7 +230,7 @@ async def test_no_request_fails_when_one_of_two_replicas_is_killed_under_load(
 
     async def ask(client):
         while not done.is_set():
-            statuses.append((await client.post("/v1/work", content=b"x" * 50_000)).status_code)
+            statuses.append((await client.post("/v1/echo", content=b"x" * 50_000)).status_code)
             if len(statuses) >= 100:
                 enough.set()
 
@@ -262,7 +262,7 @@ async def test_no_request_fails_when_one_of_two_replicas_hangs_under_load(
 
     async def ask(client):
         while not done.is_set():
-            answers.append(await client.post("/v1/work", content=b"x"))
+            answers.append(await client.post("/v1/echo", content=b"x"))
 
     async with (
         gateway_over(ready=False, upstreams=upstreams, probe_timeout_s=0.2) as (gateway, client, _),

@@ -44,7 +44,7 @@ async def test_caller_request_id_and_time_reach_the_inner_service(composed, tmp_
     database = connect(tmp_path / DATABASE_FILE)
     key, text = key_store.create(database, NewKey("x", ["infer:whole"], max_concurrent=1))
     database.close()
-    whole, work, running = composed("/v1/work")
+    whole, work, running = composed("/v1/echo")
     headers = {"X-API-Key": text, "X-Request-Id": "r-1", "X-Request-Timeout-Ms": "5000"}
     async with running as (_, client, _urls):
         whole.gateway = str(client.base_url)
@@ -71,9 +71,9 @@ async def test_circle_of_calls_ends_at_the_third_hop(composed):
 
 
 async def test_client_cannot_name_a_caller_or_count_hops(composed):
-    _, work, running = composed("/v1/work")
+    _, work, running = composed("/v1/echo")
     async with running as (_, client, _urls):
-        await client.post("/v1/work", headers={"X-Caller": "someone", "X-Hops": "7"})
+        await client.post("/v1/echo", headers={"X-Caller": "someone", "X-Hops": "7"})
 
     assert work.requests[0][1]["x-caller"] == "local"
     assert work.requests[0][1]["x-hops"] == "1"

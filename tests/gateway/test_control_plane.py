@@ -32,7 +32,7 @@ async def test_services_show_replicas_and_paths(client):
 
     work = next(each for each in services if each["name"] == "work")
     assert work["status"] == "ready"
-    assert work["paths"] == [{"path": "/v1/work", "method": "POST"}]
+    assert work["paths"] == [{"path": "/v1/echo", "method": "POST"}]
     assert work["replicas"][0]["state"] == "ready"
     assert work["replicas"][0]["version"] == "1"
     assert work["replicas"][0]["memory"] == {"gpu_used_bytes": 5.0, "gpu_utilisation": 0.5}
@@ -55,10 +55,10 @@ async def test_livez_answers_without_any_service(gateway_over):
 
 
 async def test_metrics_count_requests_by_offered_path(client):
-    await client.post("/v1/work", json=1)
+    await client.post("/v1/echo", json=1)
 
     text = (await client.get("/metrics")).text
-    assert 'gantry_requests_total{method="POST",route="/v1/work",status="200"} 1.0' in text
+    assert 'gantry_requests_total{method="POST",route="/v1/echo",status="200"} 1.0' in text
     assert 'gantry_replicas{service="work",state="ready"} 1.0' in text
 
 

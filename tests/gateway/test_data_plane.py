@@ -28,11 +28,11 @@ async def test_request_reaches_the_service_that_offers_its_path(gateway_over):
 
 
 async def test_method_path_query_and_body_arrive_unchanged(work):
-    answer = await work.post("/v1/work?a=%2F&b=%20c", content=b"\x00\xffabc")
+    answer = await work.post("/v1/echo?a=%2F&b=%20c", content=b"\x00\xffabc")
 
     facts = answer.json()
     assert facts["method"] == "POST"
-    assert facts["path"] == "/v1/work"
+    assert facts["path"] == "/v1/echo"
     assert facts["query"] == "a=%2F&b=%20c"
     assert facts["body"] == "\x00\xffabc"
 
@@ -56,7 +56,7 @@ async def test_credentials_and_hop_by_hop_headers_end_at_the_gateway(work):
         "X-Hop": "1", "TE": "trailers", "X-Keep": "yes", "traceparent": "00-aa-bb-01",
     }  # fmt: skip
 
-    headers = dict((await work.post("/v1/work", headers=sent)).json()["headers"])
+    headers = dict((await work.post("/v1/echo", headers=sent)).json()["headers"])
 
     assert headers["x-keep"] == "yes"
     assert headers["traceparent"] == "00-aa-bb-01"
@@ -66,8 +66,8 @@ async def test_credentials_and_hop_by_hop_headers_end_at_the_gateway(work):
 async def test_request_without_a_trace_begins_one_named_as_itself(work):
     request_id = "0af7651916cd43dd8448eb211c80319c"
 
-    named = await work.post("/v1/work", headers={"X-Request-Id": request_id})
-    other = await work.post("/v1/work", headers={"X-Request-Id": "r-1"})
+    named = await work.post("/v1/echo", headers={"X-Request-Id": request_id})
+    other = await work.post("/v1/echo", headers={"X-Request-Id": "r-1"})
 
     traces = [dict(each.json()["headers"])["traceparent"] for each in (named, other)]
     assert traces[0].startswith(f"00-{request_id}-")
@@ -75,21 +75,21 @@ async def test_request_without_a_trace_begins_one_named_as_itself(work):
 
 
 async def test_remaining_time_travels_on(work):
-    answer = await work.post("/v1/work", headers={"X-Request-Timeout-Ms": "5000"})
+    answer = await work.post("/v1/echo", headers={"X-Request-Timeout-Ms": "5000"})
 
     headers = dict(answer.json()["headers"])
     assert 0 < int(headers["x-request-timeout-ms"]) <= 5000
 
 
 async def test_timings_of_gateway_and_service_are_joined(work):
-    timing = (await work.post("/v1/work")).headers["server-timing"]
+    timing = (await work.post("/v1/echo")).headers["server-timing"]
 
     assert timing.startswith("gateway;dur=")
     assert timing.endswith(", inference;dur=7")
 
 
 async def test_wrong_method_names_the_right_one(work):
-    answer = await work.get("/v1/work", headers={"X-Request-Id": "r-2"})
+    answer = await work.get("/v1/echo", headers={"X-Request-Id": "r-2"})
 
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
@@ -132,7 +132,7 @@ async def test_body_streams_on_before_it_is_complete(gateway_over):
         yield b"second"
 
     async with gateway_over(Upstream(notice)) as (_, client, _urls):
-        answer = await client.post("/v1/work", content=pieces())
+        answer = await client.post("/v1/echo", content=pieces())
 
     assert answer.content == b"second"
 
@@ -149,7 +149,7 @@ async def test_answer_streams_on_before_it_is_complete(gateway_over):
 
     async with (
         gateway_over(Upstream(tell)) as (_, client, _urls),
-        client.stream("POST", "/v1/work") as answer,
+        client.stream("POST", "/v1/echo") as answer,
     ):
         pieces = answer.aiter_raw()
         assert await anext(pieces) == b"data: 1\n\n"
@@ -166,7 +166,7 @@ async def test_body_over_the_limit_is_refused(gateway_over, announced):
     content = b"x" * 2000 if announced else pieces()
     upstream = Upstream(paths=[offered(max_body_bytes=1000)])
     async with gateway_over(upstream) as (_, client, _urls):
-        answer = await client.post("/v1/work", content=content)
+        answer = await client.post("/v1/echo", content=content)
 
     assert answer.status_code == 413
     assert answer.json()["code"] == "payload_too_large"
@@ -181,7 +181,7 @@ async def test_expired_deadline_is_504_and_the_service_sees_the_client_leave(gat
         left.set()
 
     async with gateway_over(Upstream(hang)) as (_, client, _urls):
-        answer = await client.post("/v1/work", headers={"X-Request-Timeout-Ms": "100"})
+        answer = await client.post("/v1/echo", headers={"X-Request-Timeout-Ms": "100"})
         async with asyncio.timeout(5):
             await left.wait()
 
@@ -190,7 +190,7 @@ async def test_expired_deadline_is_504_and_the_service_sees_the_client_leave(gat
 
 
 async def test_malformed_timeout_is_refused(work):
-    answer = await work.post("/v1/work", headers={"X-Request-Timeout-Ms": "soon"})
+    answer = await work.post("/v1/echo", headers={"X-Request-Timeout-Ms": "soon"})
 
     assert answer.status_code == 400
 
@@ -210,7 +210,7 @@ async def test_leaving_client_ends_the_work_at_the_service(gateway_over, is_stre
 
     upstream = Upstream(work_on)
     async with gateway_over(upstream) as (_, client, _urls):
-        asking = asyncio.ensure_future(client.post("/v1/work", json=1))
+        asking = asyncio.ensure_future(client.post("/v1/echo", json=1))
         async with asyncio.timeout(5):
             await upstream.arrived.wait()
             asking.cancel()
@@ -229,7 +229,7 @@ async def test_service_that_breaks_off_before_its_answer_is_502(gateway_over):
             # The replica's address now leads to a server that hangs up.
             replica = next(gateway.registry.replicas())
             replica.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            answer = await client.post("/v1/work", json=1)
+            answer = await client.post("/v1/echo", json=1)
 
     assert answer.status_code == 502
     assert answer.json()["code"] == "upstream_broken"
@@ -245,7 +245,7 @@ async def test_answer_cut_short_never_looks_complete(gateway_over):
 
     async with gateway_over(Upstream(cut)) as (_, client, _urls):
         with pytest.raises(httpx.RemoteProtocolError):
-            await client.post("/v1/work", json=1)
+            await client.post("/v1/echo", json=1)
 
 
 async def test_short_answer_that_breaks_off_is_asked_for_again(gateway_over):
@@ -260,7 +260,7 @@ async def test_short_answer_that_breaks_off_is_asked_for_again(gateway_over):
         await send({"type": "http.response.body", "body": content, "more_body": len(calls) == 1})
 
     async with gateway_over(Upstream(cut_once)) as (_, client, _urls):
-        answer = await client.post("/v1/work", json=1)
+        answer = await client.post("/v1/echo", json=1)
 
     assert answer.content == b"abc"
     assert answer.headers["x-attempts"] == "2"
@@ -272,7 +272,7 @@ async def test_error_of_the_service_goes_on_unchanged(gateway_over):
         await answer_problem(send, 415, "unsupported_media")
 
     async with gateway_over(Upstream(refuse)) as (_, client, _urls):
-        answer = await client.post("/v1/work", content=b"x")
+        answer = await client.post("/v1/echo", content=b"x")
 
     assert answer.status_code == 415
     assert answer.headers["content-type"] == "application/problem+json"
@@ -280,7 +280,7 @@ async def test_error_of_the_service_goes_on_unchanged(gateway_over):
 
 
 async def test_malformed_request_id_is_replaced(work):
-    answer = await work.post("/v1/work", headers={"X-Request-Id": "a b"})
+    answer = await work.post("/v1/echo", headers={"X-Request-Id": "a b"})
 
     assert len(answer.headers["x-request-id"]) == 32
     assert dict(answer.json()["headers"])["x-request-id"] == answer.headers["x-request-id"]
@@ -289,6 +289,6 @@ async def test_malformed_request_id_is_replaced(work):
 async def test_services_get_the_internal_token_and_never_the_clients(gateway_over):
     upstream = Upstream()
     async with gateway_over(upstream, internal_token="t" * 16) as (_, client, _urls):
-        await client.post("/v1/work", headers={"X-Internal-Token": "forged"})
+        await client.post("/v1/echo", headers={"X-Internal-Token": "forged"})
 
     assert upstream.requests[0][1]["x-internal-token"] == "t" * 16

@@ -6,7 +6,7 @@ import pytest
 
 from tests.gateway.upstream import Upstream, read_body
 
-HEAD = b"POST /v1/work HTTP/1.1\r\nHost: x\r\n"
+HEAD = b"POST /v1/echo HTTP/1.1\r\nHost: x\r\n"
 WHOLE = HEAD + b"Content-Length: 3\r\n\r\nabc"
 KEYED = HEAD + b"Idempotency-Key: k\r\nContent-Length: 3\r\n\r\nabc"
 

@@ -44,7 +44,7 @@ async def test_service_behind_a_name_is_reached(gateway_over, until):
         service = registry.services["work"]
         await until(service, lambda: service.ready_replicas)
 
-        assert (await client.post("/v1/work")).status_code == 200
+        assert (await client.post("/v1/echo")).status_code == 200
 
 
 async def test_address_that_goes_away_ends_its_requests_and_gets_no_other(gateway_over, until):
@@ -65,11 +65,11 @@ async def test_address_that_goes_away_ends_its_requests_and_gets_no_other(gatewa
         follower = DnsFollower(registry, Address("work", "dns://work:8000"), 1.0, look_up)
         await follower.update()
         next(iter(each for each in registry.replicas() if each.url == urls[1])).in_flight += 100
-        asking = asyncio.ensure_future(client.post("/v1/work"))
+        asking = asyncio.ensure_future(client.post("/v1/echo"))
         await leaving.arrived.wait()
         addresses.remove(urls[0])
         await follower.update()
-        later = [(await client.post("/v1/work")).status_code for _ in range(20)]
+        later = [(await client.post("/v1/echo")).status_code for _ in range(20)]
         may_end.set()
         answer = await asking
 

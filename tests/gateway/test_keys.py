@@ -39,7 +39,7 @@ def bearer(key):
 
 
 async def test_request_without_a_key_is_401(locked):
-    answer = await locked[0].post("/v1/work")
+    answer = await locked[0].post("/v1/echo")
 
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -53,12 +53,12 @@ async def test_valid_key_is_taken_from_either_header(locked, header):
     key = make("infer")
     value = f"Bearer {key}" if header == "Authorization" else key
 
-    assert (await client.post("/v1/work", headers={header: value})).status_code == 200
+    assert (await client.post("/v1/echo", headers={header: value})).status_code == 200
 
 
 @pytest.mark.parametrize("key", ["x", "gk_a_b", "gk__", "gk_0123456789ab_" + "0" * 64, "é"])
 async def test_wrong_key_is_401(locked, key):
-    answer = await locked[0].post("/v1/work", headers={"X-API-Key": key.encode()})
+    answer = await locked[0].post("/v1/echo", headers={"X-API-Key": key.encode()})
 
     assert answer.status_code == 401
 
@@ -67,15 +67,15 @@ async def test_right_id_with_a_wrong_secret_is_401(locked):
     client, make = locked
     key = make("infer")
 
-    assert (await client.post("/v1/work", headers=bearer(key[:-1] + "g"))).status_code == 401
+    assert (await client.post("/v1/echo", headers=bearer(key[:-1] + "g"))).status_code == 401
 
 
 async def test_scope_of_one_service_opens_that_service_only(locked):
     client, make = locked
 
-    assert (await client.post("/v1/work", headers=bearer(make("infer:work")))).status_code == 200
-    assert (await client.post("/v1/work", headers=bearer(make("infer:ocr")))).status_code == 403
-    assert (await client.post("/v1/work", headers=bearer(make("jobs")))).status_code == 403
+    assert (await client.post("/v1/echo", headers=bearer(make("infer:work")))).status_code == 200
+    assert (await client.post("/v1/echo", headers=bearer(make("infer:ocr")))).status_code == 403
+    assert (await client.post("/v1/echo", headers=bearer(make("jobs")))).status_code == 403
 
 
 async def test_expired_and_revoked_keys_are_401(locked, db):
@@ -83,8 +83,8 @@ async def test_expired_and_revoked_keys_are_401(locked, db):
     expired, revoked = make("infer", lifetime_s=-1), make("infer")
     key_store.revoke(db, revoked.split("_")[1])
 
-    assert (await client.post("/v1/work", headers=bearer(expired))).status_code == 401
-    assert (await client.post("/v1/work", headers=bearer(revoked))).status_code == 401
+    assert (await client.post("/v1/echo", headers=bearer(expired))).status_code == 401
+    assert (await client.post("/v1/echo", headers=bearer(revoked))).status_code == 401
 
 
 async def test_probes_and_documents_need_no_key_and_metrics_do(locked):
@@ -102,12 +102,12 @@ async def test_end_of_the_last_key_does_not_open_the_gateway(locked, db):
     for key in key_store.everything(db):
         key_store.revoke(db, key.id)
 
-    assert (await locked[0].post("/v1/work")).status_code == 401
+    assert (await locked[0].post("/v1/echo")).status_code == 401
 
 
 async def test_any_key_is_taken_while_none_is_configured(gateway_over):
     async with gateway_over(Upstream()) as (_, client, _urls):
-        answer = await client.post("/v1/work", headers=bearer("sk-whatever"))
+        answer = await client.post("/v1/echo", headers=bearer("sk-whatever"))
 
     assert answer.status_code == 200
 
@@ -115,8 +115,8 @@ async def test_any_key_is_taken_while_none_is_configured(gateway_over):
 async def test_static_key_opens_everything_and_locks_out_others(gateway_over):
     key = "k" * 24
     async with gateway_over(Upstream(), api_key=key) as (_, client, _urls):
-        assert (await client.post("/v1/work", headers=bearer(key))).status_code == 200
-        assert (await client.post("/v1/work")).status_code == 401
+        assert (await client.post("/v1/echo", headers=bearer(key))).status_code == 200
+        assert (await client.post("/v1/echo")).status_code == 401
 
 
 async def test_admin_needs_the_admin_scope_once_keys_exist(gateway_over, admin_over, tmp_path, db):
@@ -186,12 +186,12 @@ async def test_new_secret_opens_and_the_old_one_for_its_grace(locked, db):
     client, make = locked
     old = make("infer")
     new = key_store.rotate(db, old.split("_")[1], grace_s=60)
-    assert [(await client.post("/v1/work", headers=bearer(key))).status_code
+    assert [(await client.post("/v1/echo", headers=bearer(key))).status_code
             for key in (old, new)] == [200, 200]  # fmt: skip
 
     other = make("infer")
     fresh = key_store.rotate(db, other.split("_")[1], grace_s=0)
-    assert [(await client.post("/v1/work", headers=bearer(key))).status_code
+    assert [(await client.post("/v1/echo", headers=bearer(key))).status_code
             for key in (other, fresh)] == [401, 200]  # fmt: skip
 
 

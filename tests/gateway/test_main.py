@@ -90,10 +90,10 @@ async def test_large_upload_to_a_slow_service_does_not_grow_the_gateway(tmp_path
     ):
         await answer_of(f"{public}/livez")
         async with asyncio.timeout(30):
-            while (await client.post("/v1/work", content=b"x")).status_code != 200:
+            while (await client.post("/v1/echo", content=b"x")).status_code != 200:
                 pass
         before = peak_memory_bytes(child.pid)
-        answer = await client.post("/v1/work", content=pieces())
+        answer = await client.post("/v1/echo", content=pieces())
         grown = peak_memory_bytes(child.pid) - before
 
     assert answer.json() == size

@@ -61,8 +61,8 @@ def keyed(key="k", **more):
 async def test_same_key_and_body_run_once(gateway_over):
     service = Counting()
     async with gateway_over(service.upstream) as (_, client, _urls):
-        first = await client.post("/v1/work", content=b"x", headers=keyed())
-        again = await client.post("/v1/work", content=b"x", headers=keyed())
+        first = await client.post("/v1/echo", content=b"x", headers=keyed())
+        again = await client.post("/v1/echo", content=b"x", headers=keyed())
 
     assert first.json() == again.json() == {"run": 1}
     assert "idempotency-replayed" not in first.headers
@@ -77,7 +77,7 @@ async def test_form_sent_again_under_another_boundary_is_the_same(gateway_over):
     async with gateway_over(service.upstream) as (_, client, _urls):
         for boundary in (b"one", b"another"):
             headers, body = form(boundary)
-            await client.post("/v1/work", content=body, headers=keyed(**headers))
+            await client.post("/v1/echo", content=body, headers=keyed(**headers))
 
     assert service.runs == 1
 
@@ -85,8 +85,8 @@ async def test_form_sent_again_under_another_boundary_is_the_same(gateway_over):
 async def test_other_body_under_the_key_is_422(gateway_over):
     service = Counting()
     async with gateway_over(service.upstream) as (_, client, _urls):
-        await client.post("/v1/work", content=b"x", headers=keyed())
-        answer = await client.post("/v1/work", content=b"y", headers=keyed())
+        await client.post("/v1/echo", content=b"x", headers=keyed())
+        answer = await client.post("/v1/echo", content=b"y", headers=keyed())
 
     assert answer.status_code == 422
     assert service.runs == 1
@@ -96,7 +96,7 @@ async def test_many_at_once_share_one_run(gateway_over):
     service = Counting(is_open=False)
     async with gateway_over(service.upstream) as (_, client, _urls):
         asking = [
-            asyncio.ensure_future(client.post("/v1/work", content=b"x" * 100, headers=keyed()))
+            asyncio.ensure_future(client.post("/v1/echo", content=b"x" * 100, headers=keyed()))
             for _ in range(20)
         ]
         await service.upstream.arrived.wait()
@@ -110,9 +110,9 @@ async def test_many_at_once_share_one_run(gateway_over):
 async def test_failure_is_not_remembered(gateway_over):
     service = Counting(status=500)
     async with gateway_over(service.upstream) as (_, client, _urls):
-        assert (await client.post("/v1/work", headers=keyed())).status_code == 500
+        assert (await client.post("/v1/echo", headers=keyed())).status_code == 500
         service.status = 200
-        assert (await client.post("/v1/work", headers=keyed())).status_code == 200
+        assert (await client.post("/v1/echo", headers=keyed())).status_code == 200
 
     assert service.runs == 2
 
@@ -120,9 +120,9 @@ async def test_failure_is_not_remembered(gateway_over):
 async def test_next_in_line_runs_when_the_first_client_leaves(gateway_over):
     service = Counting(is_open=False)
     async with gateway_over(service.upstream) as (_, client, _urls):
-        leaving = asyncio.ensure_future(client.post("/v1/work", content=b"x", headers=keyed()))
+        leaving = asyncio.ensure_future(client.post("/v1/echo", content=b"x", headers=keyed()))
         await service.upstream.arrived.wait()
-        staying = asyncio.ensure_future(client.post("/v1/work", content=b"x", headers=keyed()))
+        staying = asyncio.ensure_future(client.post("/v1/echo", content=b"x", headers=keyed()))
         leaving.cancel()
         service.go.set()
         answer = await staying
@@ -133,8 +133,8 @@ async def test_next_in_line_runs_when_the_first_client_leaves(gateway_over):
 async def test_keys_of_different_requests_do_not_touch(gateway_over):
     service = Counting()
     async with gateway_over(service.upstream) as (_, client, _urls):
-        await client.post("/v1/work", content=b"x", headers=keyed("a"))
-        await client.post("/v1/work", content=b"x", headers=keyed("b"))
+        await client.post("/v1/echo", content=b"x", headers=keyed("a"))
+        await client.post("/v1/echo", content=b"x", headers=keyed("b"))
 
     assert service.runs == 2
 
@@ -143,7 +143,7 @@ async def test_keys_of_different_requests_do_not_touch(gateway_over):
 async def test_malformed_key_is_refused(gateway_over, key):
     async with gateway_over(Upstream()) as (_, client, _urls):
         headers = httpx.Headers({"Idempotency-Key": key.encode()})
-        answer = await client.post("/v1/work", headers=headers)
+        answer = await client.post("/v1/echo", headers=headers)
 
     assert answer.status_code == 400
 
@@ -151,8 +151,8 @@ async def test_malformed_key_is_refused(gateway_over, key):
 async def test_same_job_is_accepted_once(gateway_over):
     headers = keyed(Prefer="respond-async")
     async with gateway_over(Upstream()) as (_, client, _urls):
-        first = await client.post("/v1/work", content=b"x", headers=headers)
-        again = await client.post("/v1/work", content=b"x", headers=headers)
+        first = await client.post("/v1/echo", content=b"x", headers=headers)
+        again = await client.post("/v1/echo", content=b"x", headers=headers)
 
     assert first.status_code == again.status_code == 202
     assert first.headers["location"] == again.headers["location"]

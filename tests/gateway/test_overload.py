@@ -18,10 +18,10 @@ async def test_overload_is_refused_with_advice_and_work_goes_on(gateway_over):
             await answer_with_facts(scope, receive, send)
 
     async with gateway_over(Upstream(limited)) as (gateway, client, _urls):
-        answers = await asyncio.gather(*(client.post("/v1/work", content=b"x") for _ in range(60)))
+        answers = await asyncio.gather(*(client.post("/v1/echo", content=b"x") for _ in range(60)))
         limit = gateway.parts.admission.state("work")["limit"]
         alive = await client.get("/livez")
-        later = await client.post("/v1/work", content=b"x")
+        later = await client.post("/v1/echo", content=b"x")
 
     counted = Counter(answer.status_code for answer in answers)
     assert set(counted) == {200, 503}
@@ -37,10 +37,10 @@ async def test_service_that_was_gone_needs_no_restart_of_the_gateway(gateway_ove
         replica = next(gateway.registry.replicas())
         service = gateway.registry.services["work"]
         replica.url = "http://127.0.0.1:9"  # nothing listens there
-        refused = [(await client.post("/v1/work")).status_code for _ in range(20)]
+        refused = [(await client.post("/v1/echo")).status_code for _ in range(20)]
         replica.url = urls[0]
         await until(service, lambda: service.ready_replicas)
-        answer = await client.post("/v1/work")
+        answer = await client.post("/v1/echo")
 
     assert set(refused) == {503}
     assert answer.status_code == 200

@@ -65,8 +65,8 @@ async def test_key_over_its_quota_gets_429_with_retry_after(gateway_over, tmp_pa
     connection.close()
     headers = {"X-API-Key": key}
     async with gateway_over(Upstream(), state_dir=tmp_path) as (_, client, _urls):
-        first = await client.post("/v1/work", headers=headers)
-        second = await client.post("/v1/work", headers=headers)
+        first = await client.post("/v1/echo", headers=headers)
+        second = await client.post("/v1/echo", headers=headers)
 
     assert first.status_code == 200
     assert first.headers["ratelimit"] == '"rpm";r=0;t=60'

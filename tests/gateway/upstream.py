@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from shared.http import send_json
 
 
-def offered(path="/v1/work", method="POST", **more):
+def offered(path="/v1/echo", method="POST", **more):
     limits = {"max_body_bytes": 2**30, "default_deadline_ms": 10_000}
     return {"path": path, "method": method, **limits, **more}
 

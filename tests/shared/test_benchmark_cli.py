@@ -15,7 +15,7 @@ from shared.benchmark_targets import BenchmarkError, serving
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        self._answer(200, json.dumps({"paths": [{"path": "/v1/work"}]}).encode())
+        self._answer(200, json.dumps({"paths": [{"path": "/v1/echo"}]}).encode())
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -61,7 +61,7 @@ def test_servers_are_compared_with_their_steps(tmp_path, capsys):
     assert [each.name for each in report.variants] == [first, second]
     assert report.variants[0].steps_ms["inference"] == 0.002
     assert report.variants[0].steps_ms["elsewhere"] > 0
-    assert bodies == [("/v1/work", b'{"a":1}')] * 9
+    assert bodies == [("/v1/echo", b'{"a":1}')] * 9
     assert "inference" in capsys.readouterr().out
     assert (tmp_path / "test.md").is_file()
 

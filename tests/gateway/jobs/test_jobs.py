@@ -54,7 +54,7 @@ async def test_job_is_accepted_run_and_its_answer_kept(gateway_over):
     body = os.urandom(3 * 2**20)
     async with gateway_over(Upstream()) as (_, client, _urls):
         accepted = await client.post(
-            "/v1/work?a=1", content=body, headers={**ASYNC, "X-Custom": "c", "Content-Type": "a/b"}
+            "/v1/echo?a=1", content=body, headers={**ASYNC, "X-Custom": "c", "Content-Type": "a/b"}
         )
         job_id = accepted.json()["id"]
         ended = await final(client, job_id)
@@ -76,7 +76,7 @@ async def test_job_is_accepted_run_and_its_answer_kept(gateway_over):
 
 async def test_result_of_an_open_job_is_a_conflict(gateway_over, gated):
     async with gateway_over(gated.upstream) as (_, client, _urls):
-        job_id = (await client.post("/v1/work", headers=ASYNC)).json()["id"]
+        job_id = (await client.post("/v1/echo", headers=ASYNC)).json()["id"]
         answer = await client.get(f"/v1/jobs/{job_id}/result")
         gated.go.set()
 
@@ -86,7 +86,7 @@ async def test_result_of_an_open_job_is_a_conflict(gateway_over, gated):
 
 async def test_progress_of_the_service_is_shown(gateway_over, gated):
     async with gateway_over(gated.upstream) as (_, client, _urls):
-        job_id = (await client.post("/v1/work", headers=ASYNC)).json()["id"]
+        job_id = (await client.post("/v1/echo", headers=ASYNC)).json()["id"]
         seen = []
         async with (
             asyncio.timeout(30),
@@ -106,7 +106,7 @@ async def test_progress_of_the_service_is_shown(gateway_over, gated):
 
 async def test_events_resume_after_the_last_one_seen(gateway_over):
     async with gateway_over(Upstream()) as (_, client, _urls):
-        job_id = (await client.post("/v1/work", headers=ASYNC)).json()["id"]
+        job_id = (await client.post("/v1/echo", headers=ASYNC)).json()["id"]
         await final(client, job_id)
         whole = (await client.get(f"/v1/jobs/{job_id}/events")).text
         rest = (await client.get(f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": "1"})).text
@@ -118,7 +118,7 @@ async def test_events_resume_after_the_last_one_seen(gateway_over):
 
 async def test_cancelling_a_running_job_reaches_the_service(gateway_over, gated):
     async with gateway_over(gated.upstream) as (_, client, _urls):
-        job_id = (await client.post("/v1/work", headers=ASYNC)).json()["id"]
+        job_id = (await client.post("/v1/echo", headers=ASYNC)).json()["id"]
         async with asyncio.timeout(10):
             await gated.upstream.arrived.wait()
             cancelled = await client.delete(f"/v1/jobs/{job_id}")
@@ -137,7 +137,7 @@ async def test_clients_mistake_fails_the_job_and_its_answer_is_the_result(gatewa
         await answer_problem(send, 422, "invalid_input")
 
     async with gateway_over(Upstream(refuse)) as (_, client, _urls):
-        job_id = (await client.post("/v1/work", headers=ASYNC)).json()["id"]
+        job_id = (await client.post("/v1/echo", headers=ASYNC)).json()["id"]
         ended = await final(client, job_id)
         result = await client.get(f"/v1/jobs/{job_id}/result")
 
@@ -158,7 +158,7 @@ async def test_busy_service_is_asked_again_later(gateway_over):
             await answer_with_facts(scope, receive, send)
 
     async with gateway_over(Upstream(busy_once)) as (_, client, _urls):
-        job_id = (await client.post("/v1/work", content=b"abc", headers=ASYNC)).json()["id"]
+        job_id = (await client.post("/v1/echo", content=b"abc", headers=ASYNC)).json()["id"]
         ended = await final(client, job_id)
 
     assert (ended["status"], ended["attempts"]) == ("succeeded", 2)
@@ -166,14 +166,14 @@ async def test_busy_service_is_asked_again_later(gateway_over):
 
 async def test_preference_is_ignored_where_jobs_are_not_offered(gateway_over):
     async with gateway_over(Upstream(paths=[offered(job=False)])) as (_, client, _urls):
-        answer = await client.post("/v1/work", headers=ASYNC)
+        answer = await client.post("/v1/echo", headers=ASYNC)
 
     assert answer.status_code == 200
 
 
 async def test_jobs_are_listed_newest_first(gateway_over):
     async with gateway_over(Upstream()) as (_, client, _urls):
-        ids = [(await client.post("/v1/work", headers=ASYNC)).json()["id"] for _ in range(3)]
+        ids = [(await client.post("/v1/echo", headers=ASYNC)).json()["id"] for _ in range(3)]
         listed = (await client.get("/v1/jobs?limit=2")).json()["data"]
 
     assert [job["id"] for job in listed] == ids[:0:-1]
@@ -187,7 +187,7 @@ async def test_other_owners_jobs_do_not_exist(gateway_over, tmp_path):
     )
     connection.close()
     async with gateway_over(Upstream(), state_dir=tmp_path) as (_, client, _urls):
-        accepted = await client.post("/v1/work", headers={**ASYNC, **mine})
+        accepted = await client.post("/v1/echo", headers={**ASYNC, **mine})
         own = accepted.headers["location"]
 
         assert (await client.get(own, headers=mine)).status_code == 200
@@ -199,7 +199,7 @@ async def test_other_owners_jobs_do_not_exist(gateway_over, tmp_path):
 
 async def test_job_of_a_gateway_that_stopped_is_run_by_the_next(gateway_over, gated, tmp_path):
     async with gateway_over(gated.upstream, state_dir=tmp_path) as (_, client, _urls):
-        job_id = (await client.post("/v1/work", content=b"abc", headers=ASYNC)).json()["id"]
+        job_id = (await client.post("/v1/echo", content=b"abc", headers=ASYNC)).json()["id"]
         await gated.upstream.arrived.wait()
     gated.go.set()
     async with gateway_over(gated.upstream, state_dir=tmp_path) as (_, client, _urls):
@@ -212,7 +212,7 @@ async def test_job_of_a_gateway_that_stopped_is_run_by_the_next(gateway_over, ga
 
 async def test_expired_result_is_gone(gateway_over, tmp_path):
     async with gateway_over(Upstream(), state_dir=tmp_path) as (gateway, client, _urls):
-        job_id = (await client.post("/v1/work", content=b"abc", headers=ASYNC)).json()["id"]
+        job_id = (await client.post("/v1/echo", content=b"abc", headers=ASYNC)).json()["id"]
         ended = await final(client, job_id)
         await gateway.parts.job_store.expire(ended["finished_at"] + 1)
         answer = await client.get(f"/v1/jobs/{job_id}/result")
@@ -222,7 +222,7 @@ async def test_expired_result_is_gone(gateway_over, tmp_path):
 
 async def test_expired_job_is_forgotten_in_the_end(gateway_over, tmp_path):
     async with gateway_over(Upstream(), state_dir=tmp_path) as (gateway, client, _urls):
-        job_id = (await client.post("/v1/work", content=b"abc", headers=ASYNC)).json()["id"]
+        job_id = (await client.post("/v1/echo", content=b"abc", headers=ASYNC)).json()["id"]
         ended = await final(client, job_id)
         store = gateway.parts.job_store
         await store.forget(ended["finished_at"] + 1)
@@ -270,10 +270,10 @@ async def test_job_sent_again_after_a_restart_is_the_same_job(gateway_over, tmp_
     ids, refused = [], None
     for _ in range(2):
         async with gateway_over(Upstream(), state_dir=tmp_path) as (_, client, _urls):
-            ids.append((await client.post("/v1/work", content=b"x", headers=headers)).json()["id"])
+            ids.append((await client.post("/v1/echo", content=b"x", headers=headers)).json()["id"])
             await final(client, ids[0])
     async with gateway_over(Upstream(), state_dir=tmp_path) as (_, client, _urls):
-        refused = await client.post("/v1/work", content=b"other", headers=headers)
+        refused = await client.post("/v1/echo", content=b"other", headers=headers)
 
     assert ids[0] == ids[1]
     assert refused.status_code == 422
