@@ -29,6 +29,7 @@ class Guard:
         self.ending: Ending | None = None  # set before the task is cancelled
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
+        self._on_notice: Callable[[], None] | None = None
 
     def start(self, deadline: float, on_notice: Callable[[], None]) -> None:
         """Begin.
@@ -45,10 +46,10 @@ class Guard:
         )
 
     def stop(self) -> None:
-        """Let the task be."""
+        """Let the task be, and refer to nothing of the request: it is freed with its last use."""
         if self._timer is not None:
             self._timer.cancel()
-        self._task = None
+        self._task = self._timer = self._on_notice = None
 
     def end(self, reason: Ending) -> None:
         """Cancel the work, unless it has ended or is being ended."""
@@ -57,5 +58,6 @@ class Guard:
             self._task.cancel()
 
     def _take_notice(self) -> None:
-        self._on_notice()
+        if self._on_notice is not None:
+            self._on_notice()
         self._timer = self._loop.call_at(self._deadline, self.end, Ending.DEADLINE)

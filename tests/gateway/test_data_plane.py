@@ -1,9 +1,11 @@
 import asyncio
+import gc
 import re
 
 import httpx
 import pytest
 
+from gateway.exchange import Exchange
 from tests.gateway.upstream import Upstream, answer_problem, offered, read_body
 from tests.shared import echo
 
@@ -292,3 +294,17 @@ async def test_services_get_the_internal_token_and_never_the_clients(gateway_ove
         await client.post("/v1/echo", headers={"X-Internal-Token": "forged"})
 
     assert upstream.requests[0][1]["x-internal-token"] == "t" * 16
+
+
+@pytest.mark.parametrize("body", [None, b"x" * 20_000])
+async def test_answered_requests_are_freed_without_the_collector(work, body):
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            await (work.post("/v1/echo", content=body) if body else work.get("/v1/look"))
+        left = [each for each in gc.get_objects() if isinstance(each, Exchange)]
+    finally:
+        gc.enable()
+
+    assert len(left) <= 1  # the last one's task may still be ending
