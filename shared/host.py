@@ -12,9 +12,10 @@ that wait while a lost lane is replaced stay in the queue, within their deadline
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
+from shared.background import Background
 from shared.batching import BatchLimits, DynamicBatcher, Item, ItemTrace, Outcome, Priority, Waiting
 from shared.context import RequestContext, request_context
 from shared.engine import EngineInfo
@@ -82,7 +83,7 @@ class EngineHost:
             reload_in_place=self._reload_in_place,
         )
         self._sleeps = False  # unloaded for lack of work; the next request loads it again
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background, self._watches = Background(), Background()  # the latter while loaded
         self._loading: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
         self._idle = IdleClock()
@@ -135,7 +136,7 @@ class EngineHost:
         if not self._fleet:
             self._set_phase(Phase.LOADING)
         if self._loading is None or self._loading.done():
-            self._loading = self._spawn(self._load())
+            self._loading = self._background.spawn(self._load())
 
     async def unload(self) -> None:
         """Finish accepted work and free the engine, until ``start`` or a request wakes it."""
@@ -146,10 +147,7 @@ class EngineHost:
         self._set_phase(Phase.DRAINING)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._batcher.drain(), drain_s)
-        for task in list(self._tasks):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await self._background.end()
         await self._stop_lanes(Phase.DRAINING, NotReady("the service is stopping"))
 
     async def recycle(self, reason: str) -> None:
@@ -163,12 +161,7 @@ class EngineHost:
         """Free a lane first, then load: as after a loss, but its batch is finished."""
         if not self._fleet:
             self._set_phase(Phase.LOADING)
-
-        async def free_and_load() -> None:
-            await self._fleet.free([old])
-            await self._load()
-
-        self._loading = self._spawn(free_and_load())
+        self._loading = self._background.spawn(self._load(freeing=[old]))
 
     # The device's memory (``shared.gpu.budget.ShareOwner``)
 
@@ -186,7 +179,7 @@ class EngineHost:
         self._sleeps = True
         lanes = self._fleet.take_all()
         self._set_phase(Phase.UNLOADED)
-        self._spawn(self._fleet.free(lanes))
+        self._background.spawn(self._fleet.free(lanes))
 
     def waits_for_memory(self, shortage: Shortage | None) -> None:
         """Say in ``/readyz`` why a load waits."""
@@ -196,8 +189,8 @@ class EngineHost:
     async def _stop_lanes(self, phase: Phase, reason: GantryError) -> None:
         if self._loading is not None and not self._loading.done():
             self._loading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._loading
+            await asyncio.wait([self._loading])
+        await self._watches.end()
         lanes = self._fleet.take_all()
         await self._fleet.withdraw(lanes)
         self._batcher.refuse(reason)
@@ -309,7 +302,8 @@ class EngineHost:
 
     # Loading
 
-    async def _load(self) -> None:
+    async def _load(self, freeing: Sequence[Lane] = ()) -> None:
+        await self._fleet.free(freeing)
         failures = 0
         while len(self._fleet) < self._loader.wanted:
             try:
@@ -333,6 +327,8 @@ class EngineHost:
         self._fleet.use(lane)
         if not is_first:
             return
+        self._sleeps = False
+        self._watches.cancel()  # those of an earlier load
         degraded = self.reason is not None
         self._metrics.cpu_fallback.labels(self.name).set(degraded)
         log.log(logging.INFO if is_again else logging.DEBUG, "%s: loaded %s", self.name, info)
@@ -340,10 +336,10 @@ class EngineHost:
             log.warning("%s: running on the CPU: %s", self.name, self.reason)
         self._set_phase(Phase.DEGRADED if degraded else Phase.READY)
         if degraded and self._loader.has_cpu_fallback and not info.fallback_reason:
-            self._spawn(self._return_to_gpu())
+            self._watches.spawn(self._return_to_gpu())
         if self._policy.idle_unload_s is not None:
             self._idle.touch()
-            self._spawn(self._unload_when_idle(self._policy.idle_unload_s))
+            self._watches.spawn(self._unload_when_idle(self._policy.idle_unload_s))
 
     def _failed(self, error: GantryError) -> None:
         self.reason = error.detail
@@ -359,15 +355,14 @@ class EngineHost:
         log.error("%s: an engine was lost (%s); starting it anew", self.name, error.code)
         self._metrics.restarts.labels(self.name, error.code).inc()
         self._fleet.drop(lane)
-        self._spawn(lane.stop())
-        if self._phase in (Phase.DRAINING, Phase.UNLOADED):
-            return
-        self.start()
+        self._background.spawn(lane.stop())
+        if self._phase not in (Phase.DRAINING, Phase.UNLOADED):
+            self.start()
 
     def _batch_done(self, lane: Lane) -> None:
         reason = self._recycler.after_batch(lane)
         if reason is not None and self.is_ready:
-            self._spawn(self._recycler.recycle_for(lane, reason))
+            self._background.spawn(self._recycler.recycle_for(lane, reason))
 
     async def _return_to_gpu(self) -> None:
         """While on the CPU, try the GPU now and then; swap when it works again."""
@@ -375,7 +370,7 @@ class EngineHost:
         old = self._fleet.take_all()
         self.reason = None
         self._loaded(lane, info)
-        await self._fleet.free(old)
+        self._background.spawn(self._fleet.free(old))
 
     async def _unload_when_idle(self, idle_s: float) -> None:
         await self._idle.passed(
@@ -384,16 +379,12 @@ class EngineHost:
         log.info("%s: unloaded after %g s without work", self.name, idle_s)
         self._go_to_sleep()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     def _set_phase(self, phase: Phase) -> None:
         self._phase = phase
         for each in Phase:
             self._metrics.phase.labels(self.name, each.value).set(each is phase)
+        if not self.is_ready:
+            self._watches.cancel()
         if phase is Phase.LOADING:
             self._settled.clear()
         else:

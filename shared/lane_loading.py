@@ -54,14 +54,12 @@ class LaneLoader:
         """
         lane = self._next(failures)
         try:
-            info = await lane.start()
+            info = await _started(lane)
             return await self._with_lanes_beside(lane), info
         except GantryError:
-            await lane.stop()
             raise
         except Exception as error:  # a fault while loading must leave the service answering 503
             log.exception("%s: loading failed", self._name)
-            await lane.stop()
             raise NotReady("the model could not be loaded; see the service's log") from error
 
     async def gpu_again(self) -> tuple[Lane, EngineInfo]:
@@ -70,14 +68,15 @@ class LaneLoader:
             await asyncio.sleep(self._policy.gpu_retry_s)
             lane = self._prototype.clone()
             try:
-                info = await lane.start()
-                if info.device == "cpu":  # it, too, had to fall back: nothing is gained
-                    raise NotReady(info.fallback_reason or "the engine chose the CPU")
+                info = await _started(lane)
             except GantryError as error:
                 log.info("%s: the GPU is still out of use: %s", self._name, error.detail)
-                await lane.stop()
                 continue
-            return lane, info
+            if info.device != "cpu":
+                return lane, info
+            await lane.stop()  # it, too, had to fall back: nothing is gained
+            reason = info.fallback_reason or "the engine chose the CPU"
+            log.info("%s: the GPU is still out of use: %s", self._name, reason)
 
     def _next(self, failures: int) -> Lane:
         if self._cpu_prototype is not None and failures >= self._policy.attempts_before_fallback:
@@ -97,6 +96,15 @@ class LaneLoader:
         log.info("%s: %d of at most %d lanes pay", self._name, len(lanes), self._policy.max_lanes)
         self._has_probed, self.wanted = True, max(len(lanes), self.wanted)
         return lanes
+
+
+async def _started(lane: Lane) -> EngineInfo:
+    """Start a lane; one that fails, or whose start is broken off, leaves nothing behind."""
+    try:
+        return await lane.start()
+    except BaseException:
+        await lane.stop()
+        raise
 
 
 def restart_delay_s(failures: int) -> float:

@@ -70,7 +70,8 @@ class LaneRecycler:
     async def recycle(self, reason: str) -> None:
         """Replace every lane: start a fresh one, warm it, swap, drain the old one.
 
-        Where the device has no room for two, requests wait in the queue meanwhile.
+        Where there is no room for two, on the device or for an engine of this very process,
+        requests wait in the queue meanwhile.
 
         Raises:
             GantryError: the fresh lane did not start or failed its golden example; the old one
@@ -79,21 +80,34 @@ class LaneRecycler:
         was_busy, self.is_busy = self.is_busy, True
         try:
             for old in self._fleet:
-                fresh = old.clone()
-                try:
-                    info = await fresh.start()
-                except DeviceMemoryFull:
-                    self._metrics.restarts.labels(self._name, reason).inc()
-                    self._fleet.drop(old)
-                    self._reload_in_place(old)
-                    continue
-                self._renewed(info)
-                self._metrics.restarts.labels(self._name, reason).inc()
-                self._fleet.use(fresh)
-                self._fleet.drop(old)
-                await self._fleet.free([old])
+                if old.pid is None:  # its clone would be the same engine
+                    self._renew_in_place(old, reason)
+                else:
+                    await self._renew(old, reason)
         finally:
             self.is_busy = was_busy
+
+    async def _renew(self, old: Lane, reason: str) -> None:
+        fresh = old.clone()
+        try:
+            info = await fresh.start()
+        except DeviceMemoryFull:
+            self._renew_in_place(old, reason)
+            return
+        if old not in self._fleet:  # lost or unloaded meanwhile: what follows is the host's affair
+            await fresh.stop()
+            return
+        self._renewed(info)
+        self._metrics.restarts.labels(self._name, reason).inc()
+        self._fleet.use(fresh)
+        self._fleet.drop(old)
+        await self._fleet.free([old])
+
+    def _renew_in_place(self, old: Lane, reason: str) -> None:
+        if old in self._fleet:
+            self._metrics.restarts.labels(self._name, reason).inc()
+            self._fleet.drop(old)
+            self._reload_in_place(old)
 
     async def _is_relieved(self, lane: Lane) -> bool:
         """Clean a lane's memory up, and see whether that was all that was wrong."""

@@ -14,6 +14,7 @@ from shared.errors import EngineError, FatalEngineError, ModelMissing, NotReady
 from shared.host import EngineHost
 from shared.host_policy import HostPolicy, Phase
 from shared.lane_health import RecyclePolicy
+from shared.lanes import InlineLane
 from shared.metrics import EngineMetrics
 from tests.shared.virtual_time import simulate
 
@@ -32,7 +33,7 @@ class Script:
 class ScriptedLane:
     def __init__(self, script):
         self.script, self.is_alive = script, False
-        self.memory_bytes = 500 * 2**20
+        self.memory_bytes, self.pid = 500 * 2**20, 1
 
     def clone(self):
         return ScriptedLane(self.script)
@@ -185,6 +186,90 @@ def test_replacement_that_fails_leaves_the_old_engine_in_service():
     assert simulate(main) == (Phase.READY, (0, 1))
 
 
+def test_unloading_while_a_replacement_starts_frees_both_engines():
+    async def main(loop):
+        script = Script()
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        recycling = asyncio.ensure_future(host.recycle("test"))
+        await asyncio.sleep(0.2)
+        await host.unload()
+        await recycling
+        left = (host.phase, [lane.is_alive for lane in script.started])
+        host.start()
+        await host.settled()
+        return left, await ask(host, 1)
+
+    left, answer = simulate(main)
+    assert left == (Phase.UNLOADED, [False, False])
+    assert answer == (2, 1)
+
+
+def test_engine_that_dies_while_its_replacement_starts_is_replaced_once():
+    async def main(loop):
+        script = Script()
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        recycling = asyncio.ensure_future(host.recycle("test"))
+        await asyncio.sleep(0.2)
+        with pytest.raises(FatalEngineError):
+            await ask(host, "die")
+        await recycling
+        await asyncio.sleep(5)
+        return sum(lane.is_alive for lane in script.started), (await ask(host, 1))[1]
+
+    assert simulate(main) == (1, 1)
+
+
+def test_unloading_while_the_engine_starts_stops_it():
+    async def main(loop):
+        script = Script()
+        host = host_of(script)
+        host.start()
+        await asyncio.sleep(0.2)
+        await host.unload()
+        return host.phase, script.stopped
+
+    assert simulate(main) == (Phase.UNLOADED, 1)
+
+
+class OpenedEngine:
+    """An engine of this process, which works between ``load`` and ``close`` only."""
+
+    def __init__(self):
+        self.is_open, self.loads = False, 0
+
+    def load(self):
+        self.is_open, self.loads = True, self.loads + 1
+        return EngineInfo("m", "cpu")
+
+    def warm_up(self):
+        pass
+
+    def run(self, key, payloads):
+        assert self.is_open
+        return list(payloads)
+
+    def close(self):
+        self.is_open = False
+
+
+async def test_engine_of_this_process_is_recycled_by_loading_it_anew():
+    engine = OpenedEngine()
+    metrics = EngineMetrics(CollectorRegistry())
+    host = EngineHost(InlineLane(engine), BatchLimits(), metrics=metrics, name="test")
+    host.start()
+    await host.settled()
+
+    await host.recycle("test")
+    answer = await ask(host, 1)
+    await host.stop()
+
+    assert (answer, engine.loads, engine.is_open) == (1, 2, False)
+
+
 def test_gpu_that_does_not_start_falls_back_to_the_cpu_and_returns():
     async def main(loop):
         broken = FatalEngineError("the device failed")
@@ -201,6 +286,21 @@ def test_gpu_that_does_not_start_falls_back_to_the_cpu_and_returns():
     assert fallen == (Phase.DEGRADED, "the device failed", "cpu")
     assert back == (Phase.READY, None, "cuda:0")
     assert stopped == 1
+
+
+def test_engine_that_was_unloaded_does_not_return_to_the_gpu():
+    async def main(loop):
+        broken = FatalEngineError("the device failed")
+        gpu = Script(starts=[broken, broken, EngineInfo("m", "cuda:0")])
+        cpu = Script(starts=[EngineInfo("m", "cpu")])
+        host = host_of(gpu, cpu_lane=ScriptedLane(cpu), policy=HostPolicy(gpu_retry_s=60))
+        host.start()
+        await asyncio.sleep(10)
+        await host.unload()
+        await asyncio.sleep(200)
+        return host.phase, len(gpu.started)
+
+    assert simulate(main) == (Phase.UNLOADED, 2)
 
 
 def test_engine_that_falls_back_by_itself_is_not_loaded_again_and_again():
