@@ -83,7 +83,7 @@ def timeout_ms_from(given: bytes | None, default_ms: int) -> int:
     """The value of ``X-Request-Timeout-Ms``, or the default; as ``timeout_ms_of``."""
     if given is None:
         return default_ms
-    if not given.isdigit() or not 1 <= int(given[:12]) <= MAX_TIMEOUT_MS:
+    if not given.isdigit() or len(given) > 12 or not 1 <= int(given) <= MAX_TIMEOUT_MS:
         raise BadRequest(f"X-Request-Timeout-Ms must be a whole number from 1 to {MAX_TIMEOUT_MS}")
     return int(given)
 
