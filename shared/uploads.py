@@ -1,8 +1,8 @@
 """Read a request's media and options, whatever form they come in, with limits held while reading.
 
 Three forms are accepted everywhere: ``multipart/form-data`` with file parts, a raw body whose
-options are query parameters, and JSON with ``{"image": {"base64": …}, …}``. Files are spooled to
-disk as they arrive; memory use does not grow with their size.
+options are query parameters, and JSON with ``{"image": {"base64": …}, …}``. Files of the first two
+are spooled to disk as they arrive, in memory that does not grow with their size.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ Options = TypeVar("Options", bound=BaseModel)
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """Bounds of a multipart body beside its total size."""
+    """Bounds of a body beside its total size."""
 
     max_files: int = 16
-    max_fields: int = 64
+    max_fields: int = 64  # these and the following: of a multipart body
     max_field_bytes: int = 64 * 1024
     max_header_bytes: int = 8 * 1024  # of one part
 
@@ -96,8 +96,12 @@ async def read_upload(
         PayloadTooLarge: too many parts, or a field is too long.
         InvalidInput: JSON without an image.
     """
-    with tempfile.TemporaryDirectory(prefix=SPOOL_PREFIX, dir=spool_dir) as folder:
-        spool = _Spool(Path(folder))
+    limits = limits or UploadLimits()
+    with (
+        tempfile.TemporaryDirectory(prefix=SPOOL_PREFIX, dir=spool_dir) as folder,
+        contextlib.ExitStack() as opened,
+    ):
+        spool = _Spool(Path(folder), limits.max_files, opened)
         upload = Upload()
         for name, value in request.query_params.multi_items():
             upload.add_option(name, value)
@@ -106,7 +110,7 @@ async def read_upload(
             boundary = parameters.get(b"boundary")
             if not boundary:
                 raise BadRequest("the multipart body names no boundary")
-            await _read_multipart(request, boundary, upload, spool, limits or UploadLimits())
+            await _read_multipart(request, boundary, upload, spool, limits)
         elif kind == b"application/json":
             await _read_json(request, upload, spool)
         else:
@@ -161,23 +165,25 @@ def _split(value: Any) -> list[Any]:  # noqa: ANN401 - any JSON value
 
 
 class _Spool:
-    """Numbered files in one temporary folder."""
+    """Numbered files in one temporary folder, in whatever form they come."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, max_files: int, opened: contextlib.ExitStack) -> None:
+        self._folder, self._max_files, self._opened = folder, max_files, opened
         self._count = 0
 
     def create(self) -> "_SpoolFile":
+        if self._count >= self._max_files:
+            raise PayloadTooLarge(f"more than {self._max_files} files in one request")
         self._count += 1
-        return _SpoolFile(self._folder / f"{self._count:04d}")
+        path = self._folder / f"{self._count:04d}"
+        return _SpoolFile(path, self._opened.enter_context(path.open("wb")))
 
 
 class _SpoolFile:
     """A file being written off the event loop, hashed on the way."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: IO[bytes] = path.open("wb")
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self._path, self._file = path, file
         self._digest = hashlib.sha256()
         self._size = 0
         self._pending = bytearray()
@@ -271,7 +277,7 @@ class _Form:
         self._text: bytearray | None = None
         self._file: _SpoolFile | None = None
         self._finished: list[_SpoolFile] = []
-        self._files = self._fields = 0
+        self._fields = 0
         self.ended = False
 
     def callbacks(self) -> Any:  # noqa: ANN401 - the parser's own typed dict
@@ -318,9 +324,6 @@ class _Form:
         _, parameters = parse_options_header(disposition)
         self._name = parameters.get(b"name", b"").decode("utf-8", "replace")
         if b"filename" in parameters:
-            self._files += 1
-            if self._files > self._limits.max_files:
-                raise PayloadTooLarge(f"more than {self._limits.max_files} files in one request")
             self._file = self._spool.create()
         else:
             self._fields += 1

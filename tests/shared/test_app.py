@@ -164,6 +164,10 @@ async def test_base64_image_in_json_is_a_file(client):
             b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\ncut",
             "multipart/form-data; boundary=b",
         ),
+        (
+            b"--b\r\nContent-Disposition: form-data; name=a; filename=a\r\n\r\ncut",
+            "multipart/form-data; boundary=b",
+        ),
         (b"x", "multipart/form-data"),
         (b"not multipart", "multipart/form-data; boundary=b"),
         (b"{", "application/json"),
@@ -175,6 +179,14 @@ async def test_malformed_body_is_a_400(client, content, kind):
     answer = await client.post("/v1/upload", content=content, headers={"content-type": kind})
 
     assert answer.status_code == 400, answer.text
+
+
+async def test_more_images_in_json_than_files_in_a_form_are_refused(client):
+    images = [{"base64": "YWJj"}] * 17
+
+    answer = await client.post("/v1/upload", json={"image": images})
+
+    assert answer.status_code == 413
 
 
 async def test_json_without_image_names_the_field(client):
