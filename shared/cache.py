@@ -112,14 +112,15 @@ class DiskLevel:
         if len(sealed) > self._limits.disk_bytes // 4:
             return
         path = self._path(key)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
         temporary = path.with_name(f"{secrets.token_hex(8)}.part")
         try:
+            path.parent.mkdir(exist_ok=True, mode=0o700)
             temporary.write_bytes(sealed)
             temporary.replace(path)
         except OSError as error:
             log.warning("the cache could not be written: %s", error.strerror)
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             return
         self._size += len(sealed)
         if self._size > self._limits.disk_bytes:
@@ -287,14 +288,17 @@ class ResultCache:
 def load_secret(path: Path) -> bytes:
     """Read the HMAC key, or make one (owner-readable only) at the first start.
 
-    Two processes that start together agree on one key: the first to create the file wins.
+    Two processes that start together agree on one key: the first to put its file in place wins.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        secret = secrets.token_bytes(32)
-        file.write(secret)
-    return secret
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(32))
+            with contextlib.suppress(FileExistsError):
+                os.link(whole, path)
+        finally:
+            whole.unlink()
+    return path.read_bytes()

@@ -3,7 +3,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -109,6 +111,12 @@ async def test_disk_stays_within_its_bound(tmp_path):
     assert sum(path.stat().st_size for path in tmp_path.glob("*/*")) <= 10_000
 
 
+async def test_result_that_cannot_be_written_to_disk_is_answered_all_the_same(tmp_path):
+    (tmp_path / KEY[:2]).touch()  # where a folder would have to be
+
+    assert await cache_on(tmp_path).get_or_run(KEY, Counter("text")) == ("text", Found.MISS)
+
+
 async def test_files_of_killed_writers_are_removed_and_those_being_written_are_not(tmp_path):
     (tmp_path / "ab").mkdir()
     for name, age_s in (("old.part", 3600), ("new.part", 0)):
@@ -180,6 +188,19 @@ def test_secret_is_made_once_and_readable_by_its_owner_only(tmp_path):
     assert load_secret(path) == load_secret(path)
     assert len(load_secret(path)) == 32
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_processes_that_start_together_agree_on_one_whole_secret(tmp_path):
+    def load(number):
+        together.wait()
+        return load_secret(tmp_path / str(number // 8) / "secret")
+
+    together = threading.Barrier(8)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(load, range(8 * 50)))
+
+    assert all(len(each) == 32 for each in found)
+    assert len(set(found)) == 50
 
 
 WRITER = """
