@@ -33,15 +33,24 @@ def parse_upstreams(service: str, value: str) -> list[Address]:
     """
     found = []
     for entry in filter(None, (each.strip().rstrip("/") for each in value.split(","))):
-        parts = urlsplit(entry)
-        is_good = parts.scheme in ("http", "https", "dns") and parts.hostname and not parts.path
-        if not is_good or (parts.scheme == "dns" and parts.port is None):
+        if not _is_good(entry):
             raise SettingsError(
                 f"GATEWAY_UPSTREAMS__{service.upper()}: {entry!r} is not http://host:port "
                 "or dns://name:port"
             )
         found.append(Address(service, entry))
     return found
+
+
+def _is_good(entry: str) -> bool:
+    try:
+        parts = urlsplit(entry)
+        port = parts.port
+    except ValueError:  # an unclosed bracket, or no port at all
+        return False
+    is_address = parts.scheme in ("http", "https") or (parts.scheme == "dns" and port is not None)
+    is_bare = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+    return is_address and is_bare and bool(parts.hostname)
 
 
 async def resolve(url: str) -> set[str]:

@@ -25,7 +25,11 @@ def test_addresses_are_separated_by_commas():
     assert [address.is_dns for address in found] == [False, True]
 
 
-@pytest.mark.parametrize("value", ["a:1", "ftp://a", "http://", "dns://name", "http://a/path"])
+@pytest.mark.parametrize(
+    "value",
+    ["a:1", "ftp://a", "http://", "dns://name", "http://a/path", "http://a?b", "http://a#b",
+     "http://user:word@a:1", "http://a:99999", "dns://a:b", "http://[::1"],
+)  # fmt: skip
 def test_malformed_address_is_refused(value):
     with pytest.raises(SettingsError, match="GATEWAY_UPSTREAMS__OCR"):
         parse_upstreams("ocr", value)
