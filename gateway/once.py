@@ -43,8 +43,9 @@ class _Entry:
 class Once:
     """Remembered answers, bounded in number, bytes and age."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_entries: int = MAX_ENTRIES) -> None:
         """Remember nothing yet."""
+        self._max_entries = max_entries
         self._entries: OrderedDict[EntryId, _Entry] = OrderedDict()
         self._total_bytes = 0
 
@@ -106,14 +107,16 @@ class Once:
 
     def _forget_old(self) -> None:
         oldest = time.monotonic() - KEEP_S
-        while self._entries:
-            identity, entry = next(iter(self._entries.items()))
-            is_too_much = len(self._entries) > MAX_ENTRIES or self._total_bytes > MAX_TOTAL_BYTES
+        too_many = len(self._entries) - self._max_entries
+        gone: list[EntryId] = []
+        for identity, entry in self._entries.items():
+            is_too_much = len(gone) < too_many or self._total_bytes > MAX_TOTAL_BYTES
             if entry.began > oldest and not is_too_much:
-                return
-            if not entry.answer.done():
-                return  # it is still running; those behind it are younger
-            self._total_bytes -= entry.size_bytes
+                break
+            if entry.answer.done():  # what still runs goes when its time has come again
+                gone.append(identity)
+                self._total_bytes -= entry.size_bytes
+        for identity in gone:
             del self._entries[identity]
 
 

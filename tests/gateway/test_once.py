@@ -1,9 +1,16 @@
 import asyncio
+from collections import Counter
 
 import httpx
 import pytest
 
+from gateway.auth import Caller
+from gateway.body import RequestBody
+from gateway.body_store import BodyStore, StoreLimits
 from gateway.content_digest import ContentDigest
+from gateway.exchange import Exchange
+from gateway.once import Once
+from gateway.outcome import WholeAnswer
 from shared.http import send_json
 from tests.gateway.upstream import Upstream, answer_problem, read_body
 
@@ -137,6 +144,39 @@ async def test_keys_of_different_requests_do_not_touch(gateway_over):
         await client.post("/v1/echo", content=b"x", headers=keyed("b"))
 
     assert service.runs == 2
+
+
+async def test_request_that_is_still_running_keeps_no_later_answer_from_being_dropped():
+    once, runs, may_end = Once(max_entries=3), Counter(), asyncio.Event()
+
+    async def send(message):
+        pass
+
+    async def ask(key, go=None):
+        scope = {"type": "http", "method": "POST", "path": "/v1/work", "query_string": b"",
+                 "headers": [], "state": {"caller": Caller()}}  # fmt: skip
+        exchange = Exchange(scope, send, route=None)
+        body = RequestBody(
+            scope, receive=None, limit_bytes=0, store=BodyStore(StoreLimits()), on_gone=None,
+            digest=ContentDigest(None),
+        )  # fmt: skip
+
+        async def work():
+            runs[key] += 1
+            if go is not None:
+                await go.wait()
+            await exchange.answer(WholeAnswer(200, [], b"{}"))
+
+        await once.run(key, exchange, body, work)
+
+    slow = asyncio.ensure_future(ask("slow", may_end))
+    await asyncio.sleep(0)
+    for key in "abcdea":
+        await ask(key)
+    may_end.set()
+    await slow
+
+    assert runs == {"slow": 1, "a": 2, "b": 1, "c": 1, "d": 1, "e": 1}
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é"])
