@@ -176,12 +176,14 @@ async def command_engines(
     async with httpx.AsyncClient(
         timeout=ENGINE_TIMEOUT_S, headers=headers, trust_env=False
     ) as client:
-        for replica in _service(request, name).replicas.values():
+        for replica in list(_service(request, name).replicas.values()):
             try:
                 answer = await client.post(f"{replica.url}/admin/{action}")
+                answers[replica.id] = answer.json()
             except httpx.HTTPError as error:
                 raise UpstreamBroken(f"replica {replica.id} could not be reached") from error
-            answers[replica.id] = answer.json()
+            except ValueError as error:
+                raise UpstreamBroken(f"replica {replica.id} did not answer with JSON") from error
             replica.probe_now.set()
     return answers
 

@@ -212,3 +212,53 @@ async def test_replica_of_an_earlier_run_that_stays_silent_is_forgotten(
             known = (await admin.get(ADMIN)).json()["replicas"]
 
     assert known == []
+
+
+@pytest.mark.parametrize("action", ["preload", "unload", "recycle"])
+async def test_engines_of_every_replica_are_commanded_with_the_services_token(
+    gateway_over, admin_over, action
+):
+    replicas = Upstream(), Upstream()
+    token = "t" * 16
+    async with (
+        gateway_over(*replicas, internal_token=token) as (gateway, _client, _urls),
+        admin_over(gateway) as admin,
+    ):
+        answer = await admin.post(f"{ADMIN}/{action}")
+
+    assert len(answer.json()) == 2
+    for each in replicas:
+        [(path, headers)] = each.requests
+        assert (path, headers["x-internal-token"]) == (f"/admin/{action}", token)
+
+
+async def test_replica_that_goes_while_engines_are_commanded_stops_nothing(
+    gateway_over, admin_over
+):
+    async def leave(scope, receive, send):
+        for replica in list(gateway.registry.replicas()):
+            gateway.registry.remove_replica(replica)
+        await answer_with_facts(scope, receive, send)
+
+    async with (
+        gateway_over(Upstream(leave), Upstream(), internal_token="t" * 16) as (gateway, _, _urls),
+        admin_over(gateway) as admin,
+    ):
+        answer = await admin.post(f"{ADMIN}/preload")
+
+    assert answer.status_code == 200
+    assert len(answer.json()) == 2
+
+
+async def test_replica_that_answers_no_json_to_a_command_is_a_502(gateway_over, admin_over):
+    async def babble(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"<html>"})
+
+    async with (
+        gateway_over(Upstream(babble), internal_token="t" * 16) as (gateway, _, _urls),
+        admin_over(gateway) as admin,
+    ):
+        answer = await admin.post(f"{ADMIN}/preload")
+
+    assert answer.status_code == 502
