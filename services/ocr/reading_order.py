@@ -11,19 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from services.ocr.columns import Boxes, ColumnSearch
 from services.ocr.crops import angle_deg
 from services.ocr.readings import FloatArray
 
 COLUMN_GAP = 0.8
 """Least width of the gap between two columns, in heights of a line."""
-RUNNING_TEXT = 4.0
-"""Length over height from which a line counts as running text rather than a cell."""
 ROW_OVERLAP = 0.5
 """Share of the lower line's height by which lines of one row overlap."""
-
-Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -31,20 +27,6 @@ class Block:
     """Lines that belong together: a column, or a heading or table between columns."""
 
     rows: tuple[tuple[int, ...], ...]  # indices of the lines, by row, left to right
-
-
-@dataclass(frozen=True)
-class _Boxes:
-    """Boxes of the lines on the upright page, in px."""
-
-    left: NDArray[np.float64]
-    top: NDArray[np.float64]
-    right: NDArray[np.float64]
-    bottom: NDArray[np.float64]
-
-    @property
-    def height(self) -> NDArray[np.float64]:
-        return self.bottom - self.top
 
 
 def reading_order(polygons: Sequence[FloatArray]) -> list[Block]:
@@ -103,20 +85,21 @@ def page_slope_deg(polygons: Sequence[FloatArray]) -> float:
     raise AssertionError("the weighted median lies within the list")
 
 
-def _upright_boxes(polygons: Sequence[FloatArray]) -> _Boxes:
+def _upright_boxes(polygons: Sequence[FloatArray]) -> Boxes:
     slope = page_slope_deg(polygons)
     upright = np.array([_turned(each, -slope) for each in polygons], np.float64)  # (n, 4, 2)
     (left, top), (right, bottom) = upright.min(axis=1).T, upright.max(axis=1).T
-    return _Boxes(left, top, right, bottom)
+    return Boxes(left, top, right, bottom)
 
 
-def _order(boxes: _Boxes, lines: list[int], typical_px: float) -> list[Block]:
+def _order(boxes: Boxes, lines: list[int], typical_px: float) -> list[Block]:
     blocks: list[Block] = []
     loose: list[tuple[int, ...]] = []  # rows outside of columns
     rows = _rows(boxes, lines)
+    columns = ColumnSearch(boxes, rows, least_gap_px=COLUMN_GAP * typical_px)
     at = 0
     while at < len(rows):
-        end, gap = _columns_from(boxes, rows, at, typical_px)
+        end, gap = columns.longest_band(at)
         if gap is None:
             loose.append(tuple(rows[at]))
             at += 1
@@ -134,7 +117,7 @@ def _order(boxes: _Boxes, lines: list[int], typical_px: float) -> list[Block]:
     return blocks
 
 
-def _rows(boxes: _Boxes, lines: list[int]) -> list[list[int]]:
+def _rows(boxes: Boxes, lines: list[int]) -> list[list[int]]:
     """Rows from the top, each from the left: a line joins a row that it mostly overlaps."""
     rows: list[list[int]] = []
     for line in sorted(lines, key=lambda each: (boxes.top[each] + boxes.bottom[each]) / 2):
@@ -147,12 +130,12 @@ def _rows(boxes: _Boxes, lines: list[int]) -> list[list[int]]:
     return [sorted(row, key=lambda each: float(boxes.left[each])) for row in rows]
 
 
-def _overlap(boxes: _Boxes, one: int, other: int) -> float:
+def _overlap(boxes: Boxes, one: int, other: int) -> float:
     shared = min(boxes.bottom[one], boxes.bottom[other]) - max(boxes.top[one], boxes.top[other])
     return float(shared / max(1e-6, min(boxes.height[one], boxes.height[other])))
 
 
-def _fits(boxes: _Boxes, row: list[int], line: int) -> bool:
+def _fits(boxes: Boxes, row: list[int], line: int) -> bool:
     """Whether a line lies beside those of the row rather than below one of them."""
     for each in row:
         shared = min(boxes.right[each], boxes.right[line]) - max(boxes.left[each], boxes.left[line])
@@ -162,55 +145,7 @@ def _fits(boxes: _Boxes, row: list[int], line: int) -> bool:
     return True
 
 
-def _columns_from(
-    boxes: _Boxes, rows: list[list[int]], start: int, typical_px: float
-) -> tuple[int, Span | None]:
-    """The longest run of rows from ``start`` that share a gap between columns of running text."""
-    best: tuple[int, Span | None] = (start + 1, None)
-    gaps: list[Span] | None = None
-    for end in range(start + 1, len(rows) + 1):
-        free = _gaps(boxes, rows[end - 1])
-        gaps = free if gaps is None else _common(gaps, free)
-        gaps = [gap for gap in gaps if gap[1] - gap[0] >= COLUMN_GAP * typical_px]
-        if not gaps:
-            break
-        members = [line for row in rows[start:end] for line in row]
-        running = [gap for gap in gaps if _divides_text(boxes, members, gap)]
-        if running:
-            best = (end, max(running, key=lambda gap: gap[1] - gap[0]))
-    return best
-
-
-def _gaps(boxes: _Boxes, row: list[int]) -> list[Span]:
-    """Free spans of a row, its two ends included."""
-    gaps, reached = [], -math.inf
-    for line in row:  # from the left
-        if boxes.left[line] > reached:
-            gaps.append((reached, float(boxes.left[line])))
-        reached = max(reached, float(boxes.right[line]))
-    return [*gaps, (reached, math.inf)]
-
-
-def _common(some: list[Span], others: list[Span]) -> list[Span]:
-    shared = [(max(a[0], b[0]), min(a[1], b[1])) for a in some for b in others]
-    return [span for span in shared if span[1] > span[0]]
-
-
-def _divides_text(boxes: _Boxes, lines: list[int], gap: Span) -> bool:
-    """Whether lines of running text, two at least, stand on both sides of a gap."""
-    if math.isinf(gap[0]) or math.isinf(gap[1]):
-        return False
-    middle = (gap[0] + gap[1]) / 2
-    for part in _sides(boxes, lines, middle):
-        if len(part) < 2:
-            return False
-        lengths = (boxes.right[part] - boxes.left[part]) / np.maximum(boxes.height[part], 1e-6)
-        if float(np.median(lengths)) < RUNNING_TEXT:
-            return False
-    return True
-
-
-def _sides(boxes: _Boxes, lines: list[int], middle: float) -> tuple[list[int], list[int]]:
+def _sides(boxes: Boxes, lines: list[int], middle: float) -> tuple[list[int], list[int]]:
     """Lines to the left and to the right of a gap."""
     is_left = {line: float(boxes.right[line]) <= middle for line in lines}
     return [line for line in lines if is_left[line]], [line for line in lines if not is_left[line]]

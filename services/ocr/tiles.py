@@ -60,17 +60,41 @@ def join_tiles(found: Sequence[FloatArray]) -> list[FloatArray]:
     joined: list[FloatArray] = []
     for polygons in found:
         # What one tile found apart is apart: only parts from different tiles are joined.
-        joined += [_absorb(polygon, joined) for polygon in polygons]
+        earlier = _Earlier(joined)
+        whole = [earlier.absorb(polygon) for polygon in polygons]
+        joined = earlier.rest() + whole
     return joined
 
 
-def _absorb(polygon: FloatArray, earlier: list[FloatArray]) -> FloatArray:
-    """The polygon with all its parts from earlier tiles, which are taken out of the list."""
-    while True:
-        match = next((n for n, each in enumerate(earlier) if _are_one(each, polygon)), None)
-        if match is None:
-            return polygon
-        polygon = _union(earlier.pop(match), polygon)  # may now meet a further part
+class _Earlier:
+    """Polygons of earlier tiles, until a part of theirs is found on another."""
+
+    def __init__(self, polygons: list[FloatArray]) -> None:
+        self._polygons = polygons
+        corners = np.array(polygons, np.float32).reshape(-1, 4, 2)
+        self._low, self._high = corners.min(axis=1), corners.max(axis=1)
+        self._is_left = np.ones(len(polygons), bool)
+
+    def absorb(self, polygon: FloatArray) -> FloatArray:
+        """The polygon with all its parts from here, which are taken out."""
+        while True:
+            near = self._near(polygon)
+            match = next((n for n in near if _are_one(self._polygons[n], polygon)), None)
+            if match is None:
+                return polygon
+            self._is_left[match] = False
+            polygon = _union(self._polygons[match], polygon)  # may now meet a further part
+
+    def rest(self) -> list[FloatArray]:
+        """Those of which no part was found."""
+        return [self._polygons[n] for n in np.flatnonzero(self._is_left)]
+
+    def _near(self, polygon: FloatArray) -> list[int]:
+        """Those whose upright boxes touch the polygon's."""
+        is_before = (self._high < polygon.min(axis=0)).any(axis=1)
+        is_behind = (self._low > polygon.max(axis=0)).any(axis=1)
+        near: list[int] = np.flatnonzero(self._is_left & ~is_before & ~is_behind).tolist()
+        return near
 
 
 def _spans(length_px: int, tile_px: int, overlap_px: int) -> list[tuple[int, int]]:
@@ -82,8 +106,6 @@ def _spans(length_px: int, tile_px: int, overlap_px: int) -> list[tuple[int, int
 
 
 def _are_one(one: FloatArray, other: FloatArray) -> bool:
-    if (one.max(axis=0) < other.min(axis=0)).any() or (other.max(axis=0) < one.min(axis=0)).any():
-        return False
     shared, _ = cv2.intersectConvexConvex(_float32(one), _float32(other))
     if shared <= 0:
         return False
