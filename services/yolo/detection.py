@@ -134,7 +134,13 @@ async def detect(
         if chosen.facts.task == "classify":
             result.classes = classes_of(parts[0], chosen.facts)
         else:
-            result.detections = detections_of(_joined(parts, prepared, chosen), chosen.facts)
+            result.detections = detections_of(
+                # What is found on many tiles is too much to join on the event loop.
+                await asyncio.to_thread(_joined, parts, prepared, chosen)
+                if len(parts) > 1
+                else _joined(parts, prepared, chosen),
+                chosen.facts,
+            )
     return result
 
 

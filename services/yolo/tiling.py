@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from services.yolo.boxes import MAX_CANDIDATES, Indices, intersection, overlap
+from services.yolo.boxes import Indices, best_first, intersection, overlap
 from services.yolo.found import FloatArray, Found
 from services.yolo.letterbox import Letterbox
 
@@ -144,23 +144,49 @@ def join(
     )
     together = _concatenated(parts)
     kept = _suppress(together, is_cut, min(iou_threshold, SAME_IOU))
-    kept = kept[np.argsort(-together.scores[kept], kind="stable")][:max_detections]
+    kept = kept[best_first(together.scores[kept], max_detections)]
     return _taken(together, kept)
 
 
 def _suppress(found: Found, is_cut: NDArray[np.bool_], iou_threshold: float) -> Indices:
     """Whole boxes go before cut ones; a cut box also goes when a better one holds most of it."""
-    areas = np.prod(found.boxes[:, 2:] - found.boxes[:, :2], axis=1)
-    order = np.lexsort((-found.scores, is_cut))[:MAX_CANDIDATES]
+    best = best_first(found.scores)
+    kept: list[Indices] = []
+    for class_id in np.unique(found.class_ids):
+        own = best[found.class_ids[best] == class_id]
+        own = own[np.argsort(found.boxes[own, 0], kind="stable")]
+        order = np.lexsort((-found.scores[own], is_cut[own]))
+        kept.append(own[_suppress_class(found.boxes[own], order, is_cut[own], iou_threshold)])
+    return np.concatenate(kept) if kept else best
+
+
+def _suppress_class(
+    boxes: FloatArray, order: Indices, is_cut: NDArray[np.bool_], iou_threshold: float
+) -> list[int]:
+    """The boxes to keep of one class.
+
+    Args:
+        boxes: (n, 4) xyxy, from the left: a box is compared only with those near it.
+        order: the best first.
+        is_cut: which end at a tile's inner border.
+        iou_threshold: a box that overlaps a better one by more than this goes.
+    """
+    lefts, sizes = boxes[:, 0], boxes[:, 2:] - boxes[:, :2]
+    areas, widest = np.maximum(np.prod(sizes, axis=1), 1e-6), sizes[:, 0].max()
+    is_free = np.ones(len(boxes), bool)
     kept: list[int] = []
-    while len(order):
-        best, rest = order[0], order[1:]
-        kept.append(int(best))
-        box, others = found.boxes[best], found.boxes[rest]
-        share = intersection(box, others) / np.maximum(areas[rest], 1e-6)
-        gone = (overlap(box, others) > iou_threshold) | (is_cut[rest] & (share > CONTAINED))
-        order = rest[~(gone & (found.class_ids[rest] == found.class_ids[best]))]
-    return np.array(kept, np.intp)
+    for best in order.tolist():
+        if not is_free[best]:
+            continue
+        kept.append(best)
+        box = boxes[best]
+        near = slice(
+            np.searchsorted(lefts, box[0] - widest), np.searchsorted(lefts, box[2], "right")
+        )
+        share = intersection(box, boxes[near]) / areas[near]
+        is_same = overlap(box, boxes[near]) > iou_threshold
+        is_free[near] &= ~(is_same | (is_cut[near] & (share > CONTAINED)))
+    return kept
 
 
 def _concatenated(parts: Sequence[Found]) -> Found:

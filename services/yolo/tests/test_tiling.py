@@ -101,3 +101,35 @@ def test_everything_found_moves_with_its_tile():
     np.testing.assert_allclose(moved.boxes, [[90, 0, 110, 20]])
     np.testing.assert_allclose(moved.polygons[0], [[90, 10]])
     np.testing.assert_allclose(moved.keypoints, [[[130, 20, 0.5]]])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_joining_compares_every_box_with_every_better_one_of_its_class(seed):
+    chance = np.random.default_rng(seed)
+    corner, size = chance.integers(0, 70, (60, 2)), chance.integers(5, 50, (60, 2))
+    boxes = np.concatenate([corner, corner + size], axis=1)
+    rows = np.column_stack([boxes, chance.permutation(60) / 60, chance.integers(0, 3, 60)])
+    tiles = [WHOLE, LEFT, RIGHT]
+    parts = [found(*rows[20 * n : 20 * n + 20]) for n in range(3)]
+
+    def is_cut(row, tile):
+        return (tile is LEFT and row[2] >= 118) or (tile is RIGHT and row[0] <= 82)
+
+    flagged = [(*row, is_cut(row, tiles[n // 20])) for n, row in enumerate(rows)]
+    kept = []
+    for row in sorted(flagged, key=lambda each: (each[6], -each[4])):
+        same_class = [other for other in kept if other[5] == row[5]]
+        if not any(is_same(row, other) for other in same_class):
+            kept.append(row)
+
+    expected = sorted(kept, key=lambda row: -row[4])
+    assert joined(*parts, max_detections=100) == [
+        (*map(int, row[:4]), round(row[4], 2)) for row in expected
+    ]
+
+
+def is_same(row, better):
+    shared = max(0, min(row[2], better[2]) - max(row[0], better[0]))
+    shared *= max(0, min(row[3], better[3]) - max(row[1], better[1]))
+    area, other = ((each[2] - each[0]) * (each[3] - each[1]) for each in (row, better))
+    return shared / (area + other - shared) > 0.5 or (row[6] and shared / area > 0.7)
