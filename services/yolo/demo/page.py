@@ -11,6 +11,7 @@ from PIL import Image
 
 from services.yolo.demo import blocks, dimensions, symbols, views
 from services.yolo.demo.sheet import Box, Label, Point, Sheet, random_style
+from services.yolo.demo.title_block import title_block
 from services.yolo.demo.views import View
 
 _TEXT_PX = (11, 20)  # type size on the sheet, smallest and largest
@@ -67,6 +68,8 @@ def _border(sheet: Sheet) -> Box:
     margin = rng.uniform(0.015, 0.05) * width
     box = (margin, margin, width - margin, height - margin)
     sheet.rectangle(box, sheet.style.thick_px)
+    if rng.random() < 0.4:
+        _centring_marks(sheet, box)
     if rng.random() < 0.5:
         return box
     band = sheet.style.text_px * 1.3
@@ -90,6 +93,19 @@ def _border(sheet: Sheet) -> Box:
     return inner
 
 
+def _centring_marks(sheet: Sheet, box: Box) -> None:
+    """Strokes at the middles of the sides, from the frame inwards (ISO 5457)."""
+    (x0, y0, x1, y1), reach = box, sheet.style.text_px * sheet.rng.uniform(1, 3)
+    x, y, width_px = (x0 + x1) / 2, (y0 + y1) / 2, sheet.style.thick_px
+    for mark in (
+        [(x, y0), (x, y0 + reach)],
+        [(x, y1 - reach), (x, y1)],
+        [(x0, y), (x0 + reach, y)],
+        [(x1 - reach, y), (x1, y)],
+    ):
+        sheet.line(mark, width_px)
+
+
 def _title(sheet: Sheet, inside: Box) -> float:
     """Title block at the bottom, part of the width or all; returns where the views' area ends."""
     rng = sheet.rng
@@ -99,7 +115,7 @@ def _title(sheet: Sheet, inside: Box) -> float:
     box = (inside[2] - part * width, inside[3] - tall, inside[2], inside[3])
     if rng.random() < 0.06:
         return inside[3]
-    blocks.title_block(sheet, box)
+    title_block(sheet, box)
     return box[1] - 6 if part > 0.55 else inside[3] - 4
 
 
