@@ -157,11 +157,12 @@ class _Encoder:
         )
 
     def write_shared(self, descriptor: int) -> None:
-        with mmap.mmap(descriptor, self.shared_bytes) as memory:
-            for offset, values in self._arrays:
-                target = np.frombuffer(memory, values.dtype, values.size, offset)
-                target[:] = values.reshape(-1)
-                del target  # a live view would keep the mapping open
+        """Write the arrays; a mapping would cost a page fault for each 4 KiB of them."""
+        for offset, values in self._arrays:
+            rest = memoryview(values.reshape(-1).view(np.uint8).data)
+            while rest:
+                written = os.pwrite(descriptor, rest, offset)
+                rest, offset = rest[written:], offset + written
 
     def _extend(self, value: Any) -> msgpack.ExtType:  # noqa: ANN401
         if isinstance(value, tuple):

@@ -1,5 +1,6 @@
 """Decode pictures with Pillow; runs in a media worker."""
 
+import contextlib
 import warnings
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def decode_image(path: str, limits: ImageLimits) -> Picture:
         with Image.open(path, formats=FORMATS) as image:
             _check_size(image, limits)
             image.load()
-            return Picture(np.ascontiguousarray(_to_rgb(_upright(image))))
+            _turn_upright(image)
+            return Picture(np.ascontiguousarray(_to_rgb(image)))
     except Image.DecompressionBombError:
         raise PayloadTooLarge(
             f"the picture has too many pixels; the limit is {limits.max_pixels}"
@@ -60,11 +62,12 @@ def _check_size(image: Image.Image, limits: ImageLimits) -> None:
         )
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except (ValueError, TypeError, SyntaxError, OSError, KeyError, ZeroDivisionError):
-        return image
+def _turn_upright(image: Image.Image) -> None:
+    """Apply the EXIF orientation in place: Pillow's copy costs half as much as decoding did."""
+    with contextlib.suppress(
+        ValueError, TypeError, SyntaxError, OSError, KeyError, ZeroDivisionError
+    ):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
@@ -73,7 +76,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
         return _from_wide_grey(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         return _on_contrasting_background(np.asarray(image.convert("RGBA")))
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _from_wide_grey(image: Image.Image) -> NDArray[np.uint8]:

@@ -144,7 +144,9 @@ class MediaPool:
 
     async def _run(self, work: Callable[[Worker], Any]) -> Any:  # noqa: ANN401 - any wire value
         loop = asyncio.get_running_loop()
-        worker = await loop.run_in_executor(self._threads, self._ready_worker)
+        worker = self._idle_worker()
+        if worker is None:
+            worker = await loop.run_in_executor(self._threads, _started_worker)
         call = loop.run_in_executor(self._threads, work, worker)
         try:
             done, _ = await asyncio.wait({call}, timeout=self._timeout_s)
@@ -164,16 +166,13 @@ class MediaPool:
                 self._idle.append(worker)
         return answer
 
-    def _ready_worker(self) -> Worker:
-        """An idle worker, or a new one that has finished starting: only work counts as work."""
+    def _idle_worker(self) -> Worker | None:
         while self._idle:
             worker = self._idle.pop()
             if worker.is_alive:
                 return worker
             worker.close()
-        worker = Worker(SPEC)
-        worker.call("start")
-        return worker
+        return None
 
     async def _discard(self, worker: Worker, call: "asyncio.Future[Any]") -> None:
         log.warning("a media worker had to be replaced")
@@ -181,6 +180,13 @@ class MediaPool:
         await asyncio.wait({call})
         call.exception()
         await asyncio.to_thread(worker.close)
+
+
+def _started_worker() -> Worker:
+    """A new worker that has finished starting: only work counts as work."""
+    worker = Worker(SPEC)
+    worker.call("start")
+    return worker
 
 
 def _call(
