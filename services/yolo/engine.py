@@ -15,7 +15,7 @@ from services.yolo.engines.choice import EngineOptions, open_model
 from services.yolo.engines.forward import Forward
 from services.yolo.engines.probe import paying_batch_size
 from services.yolo.found import BatchKey, Found
-from services.yolo.letterbox import Pixels, as_batch
+from services.yolo.letterbox import Pixels
 from services.yolo.predictions import read_predictions
 from services.yolo.sample import sample_canvas
 from services.yolo.weights import find_weights
@@ -91,7 +91,7 @@ class YoloEngine:
         assert self._forward is not None
         facts = self._forward.facts
         picture = sample_canvas(*facts.usual_shape)
-        alone, both = self._forward(as_batch([picture])), self._forward(as_batch([picture] * 2))
+        alone, both = self._forward([picture]), self._forward([picture] * 2)
         if not all(np.isfinite(each).all() for each in alone):
             raise EngineError("the model's warm-up answer is not finite")
         rows = 0 if facts.task == "classify" else 4
@@ -113,7 +113,7 @@ class YoloEngine:
         """
         assert isinstance(key, BatchKey)
         assert self._forward is not None
-        outputs = self._forward(as_batch(payloads))
+        outputs = self._forward(payloads)
         return [
             read_predictions([each[number] for each in outputs], self._forward.facts, key)
             for number in range(len(payloads))

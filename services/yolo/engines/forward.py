@@ -1,9 +1,11 @@
-"""The one thing that the runtimes have in common: a batch of canvases in, raw outputs out."""
+"""The one thing that the runtimes have in common: canvases in, raw outputs out."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from services.yolo.facts import ModelFacts
 from services.yolo.found import FloatArray
+from services.yolo.letterbox import Pixels
 
 
 class Forward(Protocol):
@@ -16,11 +18,13 @@ class Forward(Protocol):
     facts: ModelFacts
     fixed_batch: int | None  # pictures of every pass, of a graph exported so
 
-    def __call__(self, batch: FloatArray) -> list[FloatArray]:
-        """Run a batch.
+    def __call__(self, canvases: Sequence[Pixels]) -> list[FloatArray]:
+        """Run canvases of one shape together.
+
+        Each runtime turns them into what its network takes, where that is cheapest.
 
         Args:
-            batch: (n, 3, height, width), RGB, 0 to 1.
+            canvases: n of (height, width, 3) uint8, RGB.
 
         Returns:
             Each output of the model, with n as its first axis.

@@ -10,6 +10,7 @@ import onnxruntime
 
 from services.yolo.facts import TASKS, ModelFacts
 from services.yolo.found import FloatArray
+from services.yolo.letterbox import Pixels, as_batch
 from services.yolo.weights import Weights
 from shared.errors import EngineError, ModelMissing
 from shared.gpu.device import Device
@@ -57,8 +58,9 @@ class OnnxModel:
         self.compute_type = "float16" if self._input.type == "tensor(float16)" else "float32"
         self.fixed_batch = fixed(self._input.shape[0])
 
-    def __call__(self, batch: FloatArray) -> list[FloatArray]:
-        """Run a batch; a graph made for one picture runs once for each."""
+    def __call__(self, canvases: Sequence[Pixels]) -> list[FloatArray]:
+        """Run canvases of one shape; a graph made for one picture runs once for each."""
+        batch = as_batch(canvases)
         if self.compute_type == "float16":
             batch = batch.astype(np.float16)
         step = self.fixed_batch or len(batch)

@@ -13,7 +13,7 @@ import numpy as np
 from services.yolo.engines.forward import Forward
 from services.yolo.facts import ModelFacts
 from services.yolo.found import FloatArray
-from services.yolo.letterbox import Pixels, as_batch
+from services.yolo.letterbox import Pixels
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,10 @@ def fastest(
         canvas: the picture.
         clock: in s.
     """
-    batch = as_batch([canvas])
     best_ms = [float("inf")] * len(candidates)
     for round_number in range(ROUNDS + 1):
         for number, each in enumerate(candidates):
-            spent_ms = _milliseconds(each, batch, clock)
+            spent_ms = _milliseconds(each, [canvas], clock)
             if round_number:  # the first warms up
                 best_ms[number] = min(best_ms[number], spent_ms)
     for each, spent_ms in zip(candidates, best_ms, strict=True):
@@ -74,8 +73,8 @@ def paying_batch_size(forward: Forward, canvas: Pixels, *, clock: Clock = time.p
 def difference(original: Forward, other: Forward, canvases: Sequence[Pixels]) -> str | None:
     """What ``other`` answers differently from ``original``; None while it is within bounds."""
     for canvas in canvases:
-        batch = as_batch([canvas])
-        told = _difference(original(batch)[0][0], other(batch)[0][0], original.facts, canvas.shape)
+        expected, got = original([canvas])[0][0], other([canvas])[0][0]
+        told = _difference(expected, got, original.facts, canvas.shape)
         if told is not None:
             return told
     return None
@@ -109,12 +108,12 @@ def _beyond(what: str, off: float, tolerance: float) -> str | None:
 
 def _cost_ms(forward: Forward, canvas: Pixels, count: int, clock: Clock) -> float:
     """Best time of a picture in a batch of ``count``."""
-    batch = as_batch([canvas] * count)
-    forward(batch)
-    return min(_milliseconds(forward, batch, clock) for _ in range(ROUNDS)) / count
+    canvases = [canvas] * count
+    forward(canvases)
+    return min(_milliseconds(forward, canvases, clock) for _ in range(ROUNDS)) / count
 
 
-def _milliseconds(forward: Forward, batch: FloatArray, clock: Clock) -> float:
+def _milliseconds(forward: Forward, canvases: Sequence[Pixels], clock: Clock) -> float:
     started = clock()
-    forward(batch)
+    forward(canvases)
     return (clock() - started) * 1000

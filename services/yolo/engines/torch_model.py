@@ -1,5 +1,6 @@
 """Run an Ultralytics checkpoint with torch: half precision on a GPU, channels last everywhere."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from services.yolo.engines.torchvision_ops import ensure_torchvision
 from services.yolo.facts import TASKS, ModelFacts
 from services.yolo.found import FloatArray
+from services.yolo.letterbox import Pixels
 from services.yolo.weights import Weights
 from shared.errors import ModelMissing
 from shared.gpu.device import Device
@@ -59,10 +61,10 @@ class TorchModel:
         self._model = model.eval().to(memory_format=torch.channels_last)
         self.facts = _facts(model, checkpoint, weights)
 
-    def __call__(self, batch: FloatArray) -> list[FloatArray]:
-        """Run a batch."""
-        pictures = torch.from_numpy(np.ascontiguousarray(batch)).to(self._target)
-        pictures = pictures.to(memory_format=torch.channels_last)
+    def __call__(self, canvases: Sequence[Pixels]) -> list[FloatArray]:
+        """Run canvases of one shape; they travel to the device as bytes."""
+        pixels = torch.from_numpy(np.stack(canvases)).to(self._target)
+        pictures = pixels.permute(0, 3, 1, 2).float().div_(255)  # (n, 3, h, w), channels last
         with torch.inference_mode():
             answer = self._model(pictures.half() if self._half else pictures)
         return [each.float().cpu().numpy() for each in _outputs(answer)]
