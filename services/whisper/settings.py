@@ -28,6 +28,13 @@ class WhisperSettings(CachedServiceSettings):
         description="Most windows in one batch; 0 measures at start what pays on a CPU, and takes "
         "16 on a GPU.",
     )
+    replicas: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Replicas of the model on a CPU, which share its weights and WHISPER_THREADS, "
+        "and take windows side by side; 0 measures at start how many pay.",
+    )
     max_new_tokens: int = Field(224, ge=1, le=224, description="Most tokens of one window's text.")
     max_attempts: int = Field(
         7, ge=1, le=7, description="Most attempts at a window whose text is poor; 1: never again."

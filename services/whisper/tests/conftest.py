@@ -33,7 +33,7 @@ def recogniser(folder, **options):
         {
             "service_dir": str(folder.parent / "whisper"), "models_dir": str(folder.parent),
             "model": str(folder), "device": "cpu", "compute_type": "float32", "threads": 1,
-            "beam_size": 5, **options,
+            "beam_size": 5, "replicas": 1, "max_batch_size": 8, **options,
         }
     )  # fmt: skip
 

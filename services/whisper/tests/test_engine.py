@@ -14,7 +14,7 @@ from services.whisper.tests.conftest import recogniser
 from shared.errors import EngineError, ModelMissing
 
 GREEDY = DecodeOptions(beam_size=1, max_new_tokens=16)
-N_MIXES = 20
+N_MIXES = 12
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +55,26 @@ def test_features_are_those_of_the_sound_alone():
     np.testing.assert_array_equal(features, FeatureExtractor()(sound)[:, :500])
 
 
-def test_text_does_not_depend_on_who_shares_the_batch(random_engine, tasks):
+@pytest.fixture(scope="module")
+def replicated_engine(random_model):
+    """The same model as the random engine's, in two replicas."""
+    engine = recogniser(random_model, threads=2, replicas=2)
+    engine.load()
+    yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize("shared_by", ["one replica", "two replicas"])
+def test_text_does_not_depend_on_who_shares_the_batch(
+    random_engine, replicated_engine, tasks, shared_by
+):
+    engine = random_engine if shared_by == "one replica" else replicated_engine
     alone = [plain(random_engine.run(GREEDY, [task])[0]) for task in tasks]
     assert len({str(each[0]) for each in alone}) == len(tasks)  # the texts do depend on the task
 
     for seed in range(N_MIXES):
         mix = random.Random(seed).choices(range(len(tasks)), k=1 + seed % 8)
-        together = random_engine.run(GREEDY, [tasks[index] for index in mix])
+        together = engine.run(GREEDY, [tasks[index] for index in mix])
 
         assert [plain(each) for each in together] == [alone[index] for index in mix], mix
 
@@ -70,17 +83,21 @@ def test_beam_search_does_not_depend_on_it_either(random_engine, tasks):
     options = replace(GREEDY, beam_size=5, max_new_tokens=12)
     alone = [plain(random_engine.run(options, [task])[0]) for task in tasks]
 
-    for seed in range(N_MIXES // 4):
+    for seed in range(N_MIXES // 2):
         mix = random.Random(seed).sample(range(len(tasks)), k=len(tasks) - seed % 3)
         together = random_engine.run(options, [tasks[index] for index in mix])
 
         assert [plain(each) for each in together] == [alone[index] for index in mix], mix
 
 
-def test_probe_of_batches_gives_a_size_that_is_run(random_model):
-    engine = recogniser(random_model, probe_batches=True)
+def test_probes_choose_what_can_be_run(random_model, tasks):
+    engine = recogniser(random_model, threads=2, replicas=0, max_batch_size=0)
 
-    assert engine.load().max_batch_size in (1, 2, 4, 8)
+    size = engine.load().max_batch_size
+    engine.warm_up()
+
+    assert size in (1, 2, 4, 8)
+    assert len(engine.run(GREEDY, tasks)) == len(tasks)
 
 
 def test_attempt_from_encoder_states_gives_what_features_give(random_engine, tasks):
