@@ -30,9 +30,6 @@ from shared.worker import WorkerSpec
 VERSION = "0.1.0"
 SERVICE_DIR = Path(__file__).parent
 MEDIA_TIMEOUT_S = 600.0
-KEPT_BYTES = 8 * 2**30
-"""Memory that was used and that the recogniser keeps for the next batch, at most."""
-
 MAX_BATCH_SIZE = 128
 """Bound of a batch whose size is left to the engine."""
 
@@ -146,11 +143,6 @@ def recogniser_lane(settings: WhisperSettings, device: str) -> Lane:
             "OMP_NUM_THREADS": str(threads),
             # Threads that spin while they wait take the core from the other processes.
             "OMP_WAIT_POLICY": "passive",
-            # The attention of a window takes 50 MB and more in each layer. By default memory of
-            # that size comes from the kernel, and goes back, each time: a quarter of the encoder's
-            # time. One arena that is kept holds it instead.
-            "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.arena_max=1"
-            f":glibc.malloc.trim_threshold={KEPT_BYTES}",
             # CTranslate2's wheel holds no code for GPUs after sm_86: theirs is compiled once.
             "CUDA_CACHE_MAXSIZE": str(2 * 2**30),
             "HF_HUB_OFFLINE": "1",

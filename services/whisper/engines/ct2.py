@@ -10,6 +10,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 
 from services.whisper.decoding import needs_another_attempt
 from services.whisper.engines.encoded import Encoded, as_view, encode
+from services.whisper.engines.heap import keep_heap, outside_heap
 from services.whisper.engines.probe import cost_s, last_paying, paying_batch_size
 from services.whisper.engines.replicas import Replicas, Split, even_splits
 from services.whisper.engines.tokens import MAX_CONTEXT_TOKENS, WindowTokens
@@ -72,6 +74,8 @@ class Recogniser:
         store = ModelStore(Path(self._options["service_dir"]), Path(self._options["models_dir"]))
         facts = choose_model(store, self._options["model"], on_gpu=device.is_gpu)
         self._on_cpu = not device.is_gpu
+        if self._on_cpu:
+            keep_heap()
         open_model = partial(self._open, facts.folder, device)
         splits = self._splits()
         self._use(open_model(splits[0]))
@@ -79,6 +83,7 @@ class Recogniser:
         self._languages = facts.languages or tuple(self._known_languages(facts.folder))
         if len(splits) > 1:
             self._use_best(splits, open_model)
+        max_batch_size = self._options["max_batch_size"] or self._paying_batch_size()
         return EngineInfo(
             model=facts.name,
             device=device.name,
@@ -87,7 +92,7 @@ class Recogniser:
             device_reason=device.reason,
             demo=facts.demo,
             licence=facts.licence,
-            max_batch_size=self._options["max_batch_size"] or self._paying_batch_size(),
+            max_batch_size=max_batch_size,
             details=(
                 ("languages", list(self._languages)),
                 ("window_s", facts.window_s),
@@ -133,7 +138,8 @@ class Recogniser:
         if compute_type == "auto":
             compute_type = "float16" if device.is_gpu else "int8"
         try:
-            return Replicas(folder, device, compute_type=compute_type, split=split)
+            with outside_heap() if self._on_cpu else nullcontext():
+                return Replicas(folder, device, compute_type=compute_type, split=split)
         except (RuntimeError, ValueError) as error:
             log.exception("%s cannot be loaded", folder)
             raise EngineError(f"the model in {folder} cannot be loaded on {device.name}") from error
