@@ -66,11 +66,11 @@ class DataPlane:
         """Answer one request."""
         exchange = Exchange(scope, send, route)
         token = request_id_var.set(exchange.request_id)
-        self._metrics.http.in_flight.inc()
+        self._metrics.http.in_flight += 1
         try:
             await self._answer(exchange, receive)
         finally:
-            self._metrics.http.in_flight.dec()
+            self._metrics.http.in_flight -= 1
             self._record(exchange)
             request_id_var.reset(token)
 

@@ -1,9 +1,9 @@
 """What the gateway counts besides what every process counts."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from gateway.routing_table import Route
-from shared.metrics import HttpMetrics
+from shared.metrics import BulkCounter, BulkHistogram, HttpMetrics
 
 OVERHEAD_BUCKETS_S = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 
@@ -15,22 +15,22 @@ class GatewayMetrics:
         """Register the metrics in ``registry``."""
         self.registry = registry
         self.http = HttpMetrics(registry)
-        self.attempts = Counter(
+        self.attempts = BulkCounter(
             "gantry_upstream_attempts_total",
             "Attempts at services: ok, refused, lost, hung or busy.",
             ["service", "outcome"],
             registry=registry,
         )
-        self.overhead = Histogram(
+        self.overhead = BulkHistogram(
             "gantry_gateway_overhead_seconds",
             "Time of a request that was not spent waiting for a service.",
             ["service"],
             buckets=OVERHEAD_BUCKETS_S,
             registry=registry,
         )
-        self._attempts_by: dict[tuple[str, str], Counter] = {}
-        self._requests_by: dict[tuple[str, str, int], Counter] = {}
-        self._times_by: dict[tuple[str, str], tuple[Histogram, Histogram]] = {}
+        self._attempts_by: dict[tuple[str, str], BulkCounter] = {}
+        self._requests_by: dict[tuple[str, str, int], BulkCounter] = {}
+        self._times_by: dict[tuple[str, str], tuple[BulkHistogram, BulkHistogram]] = {}
         self.replicas = Gauge(
             "gantry_replicas", "Replicas by state.", ["service", "state"], registry=registry
         )
@@ -49,7 +49,7 @@ class GatewayMetrics:
         if counter is None:
             counter = self.attempts.labels(service, outcome)
             self._attempts_by[service, outcome] = counter
-        counter.inc()
+        counter.note()
 
     def count_request(self, route: Route, status: int, age_s: float, overhead_s: float) -> None:
         """Count one answered request with its whole time and our own share of it."""
@@ -58,10 +58,10 @@ class GatewayMetrics:
         if counter is None:
             counter = self.http.requests.labels(path, method, str(status))
             self._requests_by[path, method, status] = counter
-        counter.inc()
+        counter.note()
         times = self._times_by.get((path, route.service))
         if times is None:
             times = self.http.duration.labels(path), self.overhead.labels(route.service)
             self._times_by[path, route.service] = times
-        times[0].observe(age_s)
-        times[1].observe(overhead_s)
+        times[0].note(age_s)
+        times[1].note(overhead_s)

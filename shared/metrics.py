@@ -6,10 +6,9 @@ small fixed sets: never a key, a file name or a raw path.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.samples import Sample
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -21,8 +20,37 @@ WEIGHT_BUCKETS = tuple(10.0**power for power in range(-1, 9))
 SHARE_BUCKETS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
 
 
+class BulkCounter(Counter):
+    """A counter that what happens often is noted in, and counted when it is read."""
+
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._noted = 0
+
+    def note(self) -> None:
+        """Count one; as ``inc``, whose lock costs more than the rest."""
+        self._noted += 1
+
+    def _child_samples(self) -> Iterable[Sample]:
+        noted, self._noted = self._noted, 0
+        self.inc(noted)
+        return super()._child_samples()
+
+
 class BulkHistogram(Histogram):
     """A histogram that takes many values at the price of a few."""
+
+    MOST_NOTED = 256
+
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._noted: list[float] = []
+
+    def note(self, value: float) -> None:
+        """Observe a value; as ``observe``, but sorted in together with others, or when read."""
+        self._noted.append(value)
+        if len(self._noted) >= self.MOST_NOTED:
+            self._sort_in()
 
     def observe_all(self, values: Sequence[float]) -> None:
         """Observe each of ``values``; as so many calls of ``observe``."""
@@ -34,89 +62,36 @@ class BulkHistogram(Histogram):
         for bucket, count in counts.items():
             self._buckets[bucket].inc(count)
 
+    def _sort_in(self) -> None:
+        noted, self._noted = self._noted, []
+        self.observe_all(noted)
 
-class Tally(Collector):
-    """Requests, counted in Prometheus' metrics when they are many or asked for.
-
-    Counting each of them there would cost as much as parsing it.
-    """
-
-    MOST = 256
-
-    def __init__(self, in_flight: Gauge) -> None:
-        """Start empty.
-
-        Args:
-            in_flight: raised by the change of ``in_flight`` since the last collection.
-        """
-        self.in_flight = 0
-        self._gauge = in_flight
-        self._tallies: dict[tuple[Counter, BulkHistogram], list[float]] = {}
-
-    def add(self, requests: Counter, duration: BulkHistogram, duration_s: float) -> None:
-        """Note a request that took ``duration_s``."""
-        key = (requests, duration)
-        durations = self._tallies.get(key)
-        if durations is None:
-            durations = self._tallies[key] = []
-        durations.append(duration_s)
-        if len(durations) >= self.MOST:
-            self._count(requests, duration, durations)
-
-    def collect(self) -> Iterable[Metric]:
-        """Count everything; registered before the metrics themselves, so they are complete."""
-        for (requests, duration), durations in self._tallies.items():
-            self._count(requests, duration, durations)
-        self._gauge.inc(self.in_flight)
-        self.in_flight = 0
-        return []
-
-    @staticmethod
-    def _count(requests: Counter, duration: BulkHistogram, durations: list[float]) -> None:
-        if durations:
-            requests.inc(len(durations))
-            duration.observe_all(durations)
-            durations.clear()
+    def _child_samples(self) -> Iterable[Sample]:
+        self._sort_in()
+        return super()._child_samples()
 
 
-@dataclass(frozen=True)
 class HttpMetrics:
     """What every process counts about the requests it answers."""
 
-    registry: CollectorRegistry
-    requests: Counter = field(init=False)
-    duration: BulkHistogram = field(init=False)
-    in_flight: Gauge = field(init=False)
-    tally: Tally = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Register the metrics."""
-        set_field = object.__setattr__
-        in_flight = Gauge("gantry_requests_in_flight", "Requests being answered.", registry=None)
-        set_field(self, "in_flight", in_flight)
-        set_field(self, "tally", Tally(in_flight))
-        self.registry.register(self.tally)
-        self.registry.register(in_flight)
-        set_field(
-            self,
-            "requests",
-            Counter(
-                "gantry_requests_total",
-                "Requests answered.",
-                ["route", "method", "status"],
-                registry=self.registry,
-            ),
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register the metrics in ``registry``."""
+        self.registry = registry
+        self.in_flight = 0  # requests being answered
+        gauge = Gauge("gantry_requests_in_flight", "Requests being answered.", registry=registry)
+        gauge.set_function(lambda: self.in_flight)
+        self.requests = BulkCounter(
+            "gantry_requests_total",
+            "Requests answered.",
+            ["route", "method", "status"],
+            registry=registry,
         )
-        set_field(
-            self,
-            "duration",
-            BulkHistogram(
-                "gantry_request_duration_seconds",
-                "Time from the first byte of a request to the last of its answer.",
-                ["route"],
-                buckets=LATENCY_BUCKETS_S,
-                registry=self.registry,
-            ),
+        self.duration = BulkHistogram(
+            "gantry_request_duration_seconds",
+            "Time from the first byte of a request to the last of its answer.",
+            ["route"],
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
         )
 
 

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from prometheus_client import Counter
-
 from shared.context import LOCAL, RequestContext, entered
 from shared.errors import (
     ClientGone,
@@ -42,7 +40,7 @@ from shared.http import (
     timeout_ms_of,
 )
 from shared.log import AccessLog, request_id_var
-from shared.metrics import BulkHistogram, HttpMetrics
+from shared.metrics import BulkCounter, BulkHistogram, HttpMetrics
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +102,7 @@ class RequestLayer:
         self._shortcuts = dict(shortcuts or {})
         self._logged_from = LOGGED_FROM_STATUS[access_log]
         self._quiet = frozenset(quiet_paths)
-        self._counters: dict[tuple[str, str, int], tuple[Counter, BulkHistogram]] = {}
+        self._counters: dict[tuple[str, str, int], tuple[BulkCounter, BulkHistogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI event stream; only ``http`` is handled here."""
@@ -124,11 +122,11 @@ class RequestLayer:
 
     def begun(self) -> None:
         """Count a request that is being answered."""
-        self._metrics.tally.in_flight += 1
+        self._metrics.in_flight += 1
 
     def ended(self) -> None:
         """Count it no more."""
-        self._metrics.tally.in_flight -= 1
+        self._metrics.in_flight -= 1
 
     def limits_of(self, path: str) -> RouteLimits:
         """Limits of a path."""
@@ -175,11 +173,12 @@ class RequestLayer:
     ) -> None:
         """Count a request that was answered, and log it as the settings say."""
         requests, duration = self._children(label, method, status)
-        self._metrics.tally.add(requests, duration, duration_s)
+        requests.note()
+        duration.note(duration_s)
         if is_logged and status >= self._logged_from:
             log.info("%s %s %d %.1f ms", method, label, status, duration_s * 1000)
 
-    def _children(self, label: str, method: str, status: int) -> tuple[Counter, BulkHistogram]:
+    def _children(self, label: str, method: str, status: int) -> tuple[BulkCounter, BulkHistogram]:
         """Find the metrics of these labels; the first time by name, later by a look-up."""
         key = (label, method, status)
         found = self._counters.get(key)

@@ -51,11 +51,11 @@ class BatchCounts:
             report: what was retried.
         """
         weight, heaviest = sum(weights), max(weights)
-        self._items.observe(len(weights))
-        self._weight.observe(weight)
+        self._items.note(len(weights))
+        self._weight.note(weight)
         if heaviest > 0:
-            self._pad_waste.observe(1 - weight / len(weights) / heaviest)
-        self._inference.observe(duration_s)
+            self._pad_waste.note(1 - weight / len(weights) / heaviest)
+        self._inference.note(duration_s)
         self._queue_wait.observe_all(waits_s)
         retried = self._metrics.retried_batches
         if report.bisects:

@@ -49,7 +49,7 @@ def traces_of(gateway):
         "admitted": state["in_flight"],
         "waiting": state["waiting"],
         "sent": sum(replica.in_flight for replica in gateway.registry.replicas()),
-        "begun": gateway.parts.metrics.http.in_flight._value.get(),
+        "begun": gateway.parts.metrics.http.in_flight,
     }
 
 

@@ -29,7 +29,7 @@ def test_values_observed_together_count_like_values_observed_one_by_one(values):
 
 
 @pytest.mark.parametrize("requests", [1, 255, 256, 1000])
-def test_tallied_requests_are_complete_whenever_they_are_read(requests):
+def test_noted_requests_are_complete_whenever_they_are_read(requests):
     registry = CollectorRegistry()
     metrics = HttpMetrics(registry)
     labels = {"route": "/a", "method": "GET", "status": "200"}
@@ -37,20 +37,11 @@ def test_tallied_requests_are_complete_whenever_they_are_read(requests):
 
     for reading in (1, 2):
         for _ in range(requests):
-            metrics.tally.add(counter, duration, 0.002)
-        metrics.tally.in_flight += 1
+            counter.note()
+            duration.note(0.002)
+        metrics.in_flight += 1
 
         assert registry.get_sample_value("gantry_requests_total", labels) == reading * requests
         count = registry.get_sample_value("gantry_request_duration_seconds_count", {"route": "/a"})
         assert count == reading * requests
         assert registry.get_sample_value("gantry_requests_in_flight") == reading
-
-
-def test_gateway_and_layer_count_requests_in_flight_together():
-    registry = CollectorRegistry()
-    metrics = HttpMetrics(registry)
-
-    metrics.in_flight.inc()
-    metrics.tally.in_flight += 2
-
-    assert registry.get_sample_value("gantry_requests_in_flight") == 3
