@@ -11,7 +11,7 @@ from gateway.headers import REPLACED_IN_REQUEST
 from gateway.jobs.files import DurableFile, JobFiles
 from gateway.jobs.job import Job
 from gateway.jobs.store import JobStore, NewJob
-from shared.errors import QueueFull
+from shared.errors import QuotaExceeded
 from shared.http import Scope, header, timeout_ms_of
 
 BLOCK_BYTES = 2**20
@@ -49,14 +49,17 @@ class Intake:
         A request that comes again under its Idempotency-Key is the job that it became before.
 
         Raises:
-            QueueFull: the caller has too many open jobs.
+            QuotaExceeded: the caller has too many open jobs.
             InvalidInput: the Idempotency-Key came before with another request.
             StorageFull: the disk has no room for it.
             GantryError: what is wrong with the body.
         """
         scope, owner = exchange.scope, caller_of(exchange.scope).owner
         if await self._store.count_open(owner) >= self._limits.max_open_per_owner:
-            raise QueueFull("too many open jobs; wait for some to end", retry_after_s=30)
+            raise QuotaExceeded(
+                f"{self._limits.max_open_per_owner} open jobs are allowed; wait for some to end",
+                retry_after_s=30,
+            )
         announced = int(header(scope, b"content-length") or 0)
         await asyncio.to_thread(self._files.make_room, announced)
         job_id, repeat_key = uuid.uuid4().hex, header(scope, b"idempotency-key")

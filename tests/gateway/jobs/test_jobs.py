@@ -1,13 +1,17 @@
 import asyncio
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 
 from gateway import key_store
+from gateway.auth import Caller
 from gateway.database import DATABASE_FILE, connect
 from gateway.jobs.files import DurableFile, JobFiles, StorageFull
+from gateway.jobs.intake import Intake, IntakeLimits
 from gateway.key_store import NewKey
+from shared.errors import QuotaExceeded
 from shared.http import send_json
 from tests.gateway.upstream import Upstream, answer_problem, answer_with_facts, offered, read_body
 
@@ -263,6 +267,19 @@ def test_job_that_would_fill_the_disk_is_refused_before_it_is_read(tmp_path):
 
     with pytest.raises(StorageFull):
         JobFiles(tmp_path / "jobs").make_room(2**60)
+
+
+async def test_caller_with_too_many_open_jobs_is_over_its_quota(gateway_over, gated):
+    async with gateway_over(gated.upstream) as (gateway, client, _urls):
+        store, files = gateway.parts.job_store, gateway.parts.job_files
+        await client.post("/v1/work", content=b"x", headers=ASYNC)
+        exchange = SimpleNamespace(scope={"headers": [], "state": {"caller": Caller()}})
+
+        with pytest.raises(QuotaExceeded, match="open jobs") as refused:
+            await Intake(store, files, IntakeLimits(max_open_per_owner=1)).accept(exchange, None)
+        gated.go.set()
+
+    assert refused.value.retry_after_s is not None
 
 
 async def test_job_sent_again_after_a_restart_is_the_same_job(gateway_over, tmp_path):
