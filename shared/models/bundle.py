@@ -94,7 +94,12 @@ def _manifest(tar: tarfile.TarFile) -> Mapping[str, str]:
     first = tar.next()
     if first is None or first.name != MANIFEST or first.size > MANIFEST_LIMIT_BYTES:
         raise FetchError(f"this is not a bundle of models: its first member is not {MANIFEST}")
-    stated: dict[str, str] = json.load(_reader(tar, first))
+    try:
+        stated = json.load(_reader(tar, first))
+    except ValueError:
+        stated = None
+    if not isinstance(stated, dict) or not all(isinstance(each, str) for each in stated.values()):
+        raise FetchError(f"{MANIFEST} of the bundle is damaged: it lists no files with digests")
     return stated
 
 

@@ -114,6 +114,19 @@ def test_link_in_place_of_a_file_is_refused(tmp_path):
         put_in(tmp_path, bundle)
 
 
+@pytest.mark.parametrize("manifest", [[], {"ears/small/model.bin": 1}, "text", None])
+def test_bundle_whose_list_is_none_is_refused(tmp_path, manifest):
+    with pytest.raises(FetchError, match="bundle.json"):
+        put_in(tmp_path, write_tar(tmp_path / "b.tar", manifest, {}))
+
+
+def test_bundle_whose_list_is_no_json_is_refused(tmp_path):
+    bundle = write_tar(tmp_path / "b.tar", {}, {MANIFEST: b"{"})
+
+    with pytest.raises(FetchError, match="bundle.json"):
+        put_in(tmp_path, bundle)
+
+
 @pytest.mark.parametrize("content", [b"", b"not a tar at all" * 100])
 def test_file_that_is_no_bundle_is_refused(tmp_path, content):
     bundle = tmp_path / "b.tar"
