@@ -5,6 +5,7 @@ network.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -116,11 +117,10 @@ def _verify(models: Sequence[Model], models_dir: Path) -> int:
 
 def _fetch(models: Sequence[Model], models_dir: Path, environ: Mapping[str, str]) -> int:
     """Fetch what can be had; the number of models that cannot."""
-    is_offline = _is_offline(environ)
     missing = 0
     dead_hosts: set[str] = set()
-    with httpx.Client(transport=_Refusing()) if is_offline else make_client() as client:
-        fetcher = Fetcher(models_dir, None if is_offline else client, _Progress())
+    with contextlib.nullcontext() if _is_offline(environ) else make_client() as client:
+        fetcher = Fetcher(models_dir, client, _Progress())
         for model in models:
             host = httpx.URL(model.entry.source).host
             try:
@@ -164,13 +164,6 @@ def default_models(models: Sequence[Model], environ: Mapping[str, str]) -> list[
 
 def _is_offline(environ: Mapping[str, str]) -> bool:
     return environ.get("OFFLINE", "").lower() in ("1", "true", "yes", "on")
-
-
-class _Refusing(httpx.BaseTransport):
-    """Sends nothing: a second bolt under OFFLINE."""
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        raise FetchError(f"OFFLINE is set; {request.url.host} is not asked")
 
 
 class _Progress:
