@@ -22,10 +22,12 @@ from shared.errors import (
     error_from_code,
     error_from_status,
 )
-from shared.http import header
+from shared.http import header_bytes
 
-FORWARDED = ("x-caller", "x-hops", "x-priority", "traceparent")
+FORWARDED = (b"x-caller", b"x-hops", b"x-priority", b"traceparent")
 """Headers that a call carries as the request brought them."""
+
+Headers = list[tuple[bytes, bytes]]
 
 
 class NoGateway(Unavailable):
@@ -76,11 +78,11 @@ class Calls:
     """Calls on behalf of one request."""
 
     def __init__(
-        self, client: httpx.AsyncClient, headers: Mapping[str, str], is_known: bool, setting: str
+        self, client: httpx.AsyncClient, headers: Headers, is_known: bool, setting: str
     ) -> None:
         """Use ``GatewayClient.on_behalf_of``."""
         self._client = client
-        self._headers = dict(headers)
+        self._headers = headers
         self._is_known = is_known
         self._setting = setting
 
@@ -114,9 +116,9 @@ class Calls:
         left_s = context.remaining_s() - reserve_s
         if left_s <= 0:
             raise DeadlineExceeded("not enough of the request's time was left")
-        headers = {**self._headers, **_of_now(context, left_s)}
+        headers = [*self._headers, *_of_now(context, left_s)]
         if content is not None:
-            headers["content-type"] = "application/octet-stream"
+            headers.append((b"content-type", b"application/octet-stream"))
         try:
             async with asyncio.timeout(left_s):
                 answer = await self._client.post(
@@ -131,17 +133,17 @@ class Calls:
         return _read(answer)
 
 
-def _passed_on(request: Request) -> dict[str, str]:
-    given = {name: header(request.scope, name.encode()) for name in FORWARDED}
-    return {name: value for name, value in given.items() if value is not None}
+def _passed_on(request: Request) -> Headers:
+    given = [(name, header_bytes(request.scope, name)) for name in FORWARDED]
+    return [(name, value) for name, value in given if value is not None]
 
 
-def _of_now(context: RequestContext, left_s: float) -> dict[str, str]:
-    return {
-        "x-request-id": context.request_id,
-        "x-request-timeout-ms": str(max(1, int(left_s * 1000))),
-        "accept": "application/json",
-    }
+def _of_now(context: RequestContext, left_s: float) -> Headers:
+    return [
+        (b"x-request-id", context.request_id.encode()),
+        (b"x-request-timeout-ms", b"%d" % max(1, int(left_s * 1000))),
+        (b"accept", b"application/json"),
+    ]
 
 
 def _read(answer: httpx.Response) -> Any:  # noqa: ANN401 - any JSON value

@@ -74,6 +74,14 @@ async def test_call_carries_id_time_caller_hops_priority_and_the_token(gateway):
     assert sent["query"] == {"dpi": "200"}
 
 
+async def test_header_with_bytes_beyond_ascii_travels_on_as_it_came(gateway):
+    with context():
+        calls = client_of(gateway).on_behalf_of(asked(traceparent="00-\u00e9"))
+        sent = await calls.post("/v1/echo")
+
+    assert sent["headers"]["traceparent"].encode("latin-1") == "00-\u00e9".encode()
+
+
 async def test_without_an_address_the_call_says_what_to_set():
     calls = client_of(None, url=None).on_behalf_of(asked())
 
