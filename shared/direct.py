@@ -27,7 +27,7 @@ from shared.errors import (
     problem,
     retry_headers,
 )
-from shared.http import PROBLEM_TYPE, encode_json, request_id_from, timeout_ms_from
+from shared.http import PROBLEM_TYPE, encode_json, header_text, request_id_from, timeout_ms_from
 from shared.log import request_id_var
 from shared.request_layer import UNFORESEEN, RequestLayer, RouteLimits
 
@@ -92,7 +92,7 @@ class DirectCall:
         """
         lines = (
             f"content-type: application/json\r\ncontent-length: {len(content)}\r\n"
-            f"x-request-id: {self.request_id}\r\nx-model: {model}\r\nx-cache: off\r\n"
+            f"x-request-id: {self.request_id}\r\nx-model: {header_text(model)}\r\nx-cache: off\r\n"
             f"x-device: {device}\r\nserver-timing: {timing}\r\n"
         )
         self._respond(200, lines.encode("latin-1"), content)

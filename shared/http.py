@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import urllib.parse
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
@@ -17,6 +18,7 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 PROBLEM_TYPE = "application/problem+json"
 REQUEST_ID_PATTERN = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
 CALLER_PATTERN = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+_PLAIN_IN_HEADERS = " !\"#$&'()*+,/:;<=>?@[]^`{|}~"
 MAX_TIMEOUT_MS = 86_400_000  # one day
 
 
@@ -86,6 +88,13 @@ def timeout_ms_from(given: bytes | None, default_ms: int) -> int:
     if not given.isdigit() or len(given) > 12 or not 1 <= int(given) <= MAX_TIMEOUT_MS:
         raise BadRequest(f"X-Request-Timeout-Ms must be a whole number from 1 to {MAX_TIMEOUT_MS}")
     return int(given)
+
+
+def header_text(text: str) -> str:
+    """A text as a header's value: what is not printable ASCII is percent-encoded, as UTF-8."""
+    if text.isascii() and text.isprintable():
+        return text
+    return urllib.parse.quote(text, safe=_PLAIN_IN_HEADERS)
 
 
 def encode_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -35,6 +35,7 @@ from shared.http import (
     encode_headers,
     header,
     header_bytes,
+    header_text,
     request_id_of,
     send_problem,
     timeout_ms_of,
@@ -345,7 +346,7 @@ class _Exchange:
         if context is None:
             return lines
         if context.model:
-            lines.append((b"x-model", context.model.encode("latin-1")))
+            lines.append((b"x-model", header_text(context.model).encode()))
             lines.append((b"x-cache", context.cache.encode("latin-1")))
         if context.device:
             lines.append((b"x-device", context.device.encode("latin-1")))

@@ -5,6 +5,8 @@ import httpx
 import pytest
 
 from shared.app import serve
+from shared.engine import EngineInfo
+from shared.lanes import InlineLane
 from shared.settings import ServiceSettings, SettingsError
 from shared.testing import running_app, running_server
 from tests.shared import echo
@@ -28,6 +30,18 @@ async def test_answer_carries_request_id_model_device_and_timings(client):
     assert answer.headers["x-cache"] == "off"
     assert "queue;dur=" in answer.headers["server-timing"]
     assert "inference;dur=" in answer.headers["server-timing"]
+
+
+async def test_model_with_a_name_beyond_ascii_is_named_percent_encoded():
+    class Korean(echo.EchoEngine):
+        def load(self):
+            return EngineInfo("\ubd80\ud488 v2", "cpu")
+
+    async with running_app(echo.build(InlineLane(Korean()))) as client:
+        answer = await client.post("/v1/echo", json=7)
+
+    assert answer.status_code == 200
+    assert answer.headers["x-model"] == "%EB%B6%80%ED%92%88 v2"
 
 
 async def test_malformed_request_id_is_replaced(client):

@@ -21,6 +21,7 @@ class Route:
 
     def __init__(self):
         self.waiting, self.abandoned = asyncio.Event(), asyncio.Event()
+        self.model = "m"
 
     def start(self, body, call):
         asked = json.loads(body)
@@ -35,7 +36,7 @@ class Route:
             self.waiting.set()
         else:
             content = json.dumps({"direct": asked}).encode()
-            call.answer(content, model="m", device="cpu", timing="queue;dur=1")
+            call.answer(content, model=self.model, device="cpu", timing="queue;dur=1")
         return True
 
 
@@ -102,6 +103,14 @@ async def test_direct_answer_carries_the_common_headers(route):
     assert headers["x-cache"] == "off"
     assert headers["server-timing"] == "queue;dur=1"
     assert "date" in headers
+
+
+async def test_direct_answer_names_a_model_beyond_ascii_percent_encoded(route):
+    route.model = "\ubd80\ud488"
+
+    status, headers, _ = await ask(route, request(7))
+
+    assert (status, headers["x-model"]) == (200, "%EB%B6%80%ED%92%88")
 
 
 async def test_one_connection_serves_direct_and_other_requests_in_turn(route):
