@@ -144,9 +144,7 @@ class MediaPool:
 
     async def _run(self, work: Callable[[Worker], Any]) -> Any:  # noqa: ANN401 - any wire value
         loop = asyncio.get_running_loop()
-        worker = self._idle_worker()
-        if worker is None:
-            worker = await loop.run_in_executor(self._threads, _started_worker)
+        worker = self._idle_worker() or await self._new_worker()
         call = loop.run_in_executor(self._threads, work, worker)
         try:
             done, _ = await asyncio.wait({call}, timeout=self._timeout_s)
@@ -173,6 +171,17 @@ class MediaPool:
                 return worker
             worker.close()
         return None
+
+    async def _new_worker(self) -> Worker:
+        """A worker that has started; if the caller leaves meanwhile, it is kept for the next."""
+        starting = asyncio.get_running_loop().run_in_executor(self._threads, _started_worker)
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait({starting})
+            if starting.exception() is None:
+                self._idle.append(starting.result())
+            raise
 
     async def _discard(self, worker: Worker, call: "asyncio.Future[Any]") -> None:
         log.warning("a media worker had to be replaced")

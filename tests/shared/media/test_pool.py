@@ -94,6 +94,18 @@ async def test_killed_decoder_costs_one_request(pool, picture, tmp_path):
     assert (await pool.decode_image(picture, ImageLimits())).width_px == 400
 
 
+async def test_decoder_whose_caller_left_while_it_started_serves_the_next(pool, picture):
+    leaving = asyncio.ensure_future(pool.decode_image(picture, ImageLimits()))
+    children = await asyncio.to_thread(started_media_children)
+
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    await pool.decode_image(picture, ImageLimits())
+
+    assert leaving.cancelled()
+    assert media_children() == children
+
+
 async def test_decoding_that_takes_too_long_is_stopped(picture):
     pool = MediaPool(1, timeout_s=0.5)
     await pool.decode_image(picture, ImageLimits())
@@ -132,6 +144,12 @@ def write_wave(path, samples):
         file.setsampwidth(2)
         file.setframerate(16_000)
         file.writeframes(samples.tobytes())
+
+
+def started_media_children():
+    while not (children := media_children()):
+        pass
+    return children
 
 
 def media_children():
