@@ -50,7 +50,7 @@ class Prepared:
     request: SpeechRequest
     limits: ModelLimits
     wanted: list[Any]  # what keys hold beside the content: format, caller, request, model
-    audio: IncomingAudio | None = None  # None where the transcript is known
+    audio: IncomingAudio | None = None  # None where the transcript was known by the file alone
     key: str | None = None  # under which the transcript will be remembered
     file_key: str | None = None  # by the bytes that were sent, where ``key`` is another
     known: Transcript | None = None
@@ -74,39 +74,33 @@ class Recall:
             UnsupportedMedia: it holds no audio that can be read.
             PayloadTooLarge: it is longer, or has more channels, than the limit.
         """
-        prepared = await self._prepare(file, request, limits)
+        wanted = [FORMAT, request_context().caller, list(astuple(request)), list(astuple(limits))]
+        prepared = Prepared(request, limits, wanted)
         try:
+            await self._prepare(prepared, file)
             yield prepared
         finally:
             if prepared.audio is not None and not prepared.is_taken:
                 await prepared.audio.close()
 
-    async def _prepare(
-        self, file: UploadedFile, request: SpeechRequest, limits: ModelLimits
-    ) -> Prepared:
-        wanted = [FORMAT, request_context().caller, list(astuple(request)), list(astuple(limits))]
-        prepared = Prepared(request, limits, wanted)
+    async def _prepare(self, prepared: Prepared, file: UploadedFile) -> None:
         # Sampling at a temperature is asked for because it differs each time.
-        if self._cache is None or request.temperature > 0:
+        if self._cache is None or prepared.request.temperature > 0:
             prepared.audio = await self._transcriber.open(file.path)
-            return prepared
-        file_key = digest("file", file.sha256, wanted)
+            return
+        file_key = digest("file", file.sha256, prepared.wanted)
         prepared.known = await self._find(file_key)
         if prepared.known is not None:
-            return prepared
-        audio = await self._transcriber.open(file.path)
-        if audio.is_complete:
-            prepared.key = await _samples_key(audio, wanted)
+            return
+        prepared.audio = await self._transcriber.open(file.path)
+        if prepared.audio.is_complete:
+            prepared.key = await _samples_key(prepared.audio, prepared.wanted)
             await self._cache.put(file_key, prepared.key)
             prepared.known = await self._find(prepared.key)
         else:
             prepared.key, prepared.file_key = digest("stream", file_key), file_key
-        if prepared.known is not None:
-            await audio.close()
-            return prepared
-        request_context().cache = "miss"
-        prepared.audio = audio
-        return prepared
+        if prepared.known is None:
+            request_context().cache = "miss"
 
     async def transcribe(self, prepared: Prepared, deliver: Deliver | None = None) -> Transcript:
         """The transcript, remembered or made now; identical requests in flight are made once.
