@@ -21,10 +21,10 @@ import numpy as np
 
 from benchmarks.places import RESULTS
 from benchmarks.serving import Served, serving
+from benchmarks.whisper_measures import PATH
 from services.whisper.tests import voice
 from shared.benchmark import PeakMemory, machine_facts
 
-PATH = "/v1/audio/transcriptions"
 RATE_HZ = 16_000
 FRAME_SAMPLES = 4096
 
