@@ -1,5 +1,7 @@
 """What the speech service counts beside what all services do. Labels come from small fixed sets."""
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from services.whisper.quality import Quality
@@ -13,46 +15,38 @@ class SpeechMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register the metrics in ``registry``."""
-        self._audio = Counter(
-            "gantry_speech_audio_seconds_total", "Audio that was transcribed.", registry=registry
-        )
-        self._windows = Counter(
+        count = partial(Counter, registry=registry)
+        measure = partial(Histogram, registry=registry)
+        self._audio = count("gantry_speech_audio_seconds_total", "Audio that was transcribed.")
+        self._windows = count(
             "gantry_speech_windows_total",
             "Windows of speech, by where their text came from.",
             ["source"],
-            registry=registry,
         )
-        self._fallbacks = Counter(
-            "gantry_speech_fallbacks_total",
-            "Further attempts at windows whose text was poor.",
-            registry=registry,
+        self._fallbacks = count(
+            "gantry_speech_fallbacks_total", "Further attempts at windows whose text was poor."
         )
-        self._loops = Counter(
+        self._loops = count(
             "gantry_speech_loops_total",
             "Windows whose text still ended in a repetition after all attempts.",
-            registry=registry,
         )
-        self._silent = Counter(
+        self._silent = count(
             "gantry_speech_silent_windows_total",
             "Windows that the detector took for speech and the model for silence.",
-            registry=registry,
         )
-        self._dropped = Counter(
+        self._dropped = count(
             "gantry_speech_dropped_words_total",
             "Words left out because nobody speaks at their place.",
-            registry=registry,
         )
-        self._first_text = Histogram(
+        self._first_text = measure(
             "gantry_speech_first_window_seconds",
             "Time from the start of a recording's recognition to its first window.",
             buckets=WAIT_BUCKETS_S,
-            registry=registry,
         )
-        self._factor = Histogram(
+        self._factor = measure(
             "gantry_speech_real_time_factor",
             "Seconds of audio transcribed in a second, by recording.",
             buckets=FACTOR_BUCKETS,
-            registry=registry,
         )
 
     def window(self, quality: Quality, *, is_remembered: bool) -> None:
