@@ -2,7 +2,8 @@
 
 Small things on a drawing-size picture vanish when it is shrunk to the model's canvas; on a tile
 they keep their size. A thing in an overlap is found twice, and one that a tile cuts through is
-found in part: both are removed when the tiles are put together.
+found in part: both are removed when the tiles are put together. A thing larger than a tile is seen
+whole only on the whole picture, which is searched too.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ SAME_IOU = 0.5
 """Boxes of two tiles that overlap more than this show the same thing."""
 CONTAINED = 0.7
 """A cut box of which another holds more than this share is a part of it."""
+PART_SCORE = 0.5
+"""A thing larger than a tile holds its parts though they score higher, up to one over this."""
 BORDER_PX = 2.0
 """A box that ends this near to a tile's inner border may be cut there."""
 
@@ -143,9 +146,41 @@ def join(
         ]
     )
     together = _concatenated(parts)
-    kept = _suppress(together, is_cut, min(iou_threshold, SAME_IOU))
+    iou_threshold = min(iou_threshold, SAME_IOU)
+    is_part = _is_part(together, len(parts[0]), tiles[1], iou_threshold)
+    candidates = np.flatnonzero(~is_part)
+    kept = candidates[_suppress(_taken(together, candidates), is_cut[candidates], iou_threshold)]
     kept = kept[best_first(together.scores[kept], max_detections)]
     return _taken(together, kept)
+
+
+def _is_part(found: Found, n_whole: int, tile: Tile, iou_threshold: float) -> NDArray[np.bool_]:
+    """Which boxes of tiles show a part of a thing that no tile can hold.
+
+    Such a part need not end at the tile's border: what a model makes of half a thing is a guess.
+
+    Args:
+        found: on the whole picture, then on the tiles.
+        n_whole: how many of it were found on the whole picture.
+        tile: all tiles have its size.
+        iou_threshold: boxes that overlap by more show the same thing, not a part.
+    """
+    is_part = np.zeros(len(found), bool)
+    sides = found.boxes[:n_whole, 2:] - found.boxes[:n_whole, :2]
+    boxes, areas = found.boxes[n_whole:], _areas(found.boxes[n_whole:])
+    for large in np.flatnonzero((sides > (tile.width, tile.height)).any(axis=1)):
+        box = found.boxes[large]
+        is_part[n_whole:] |= (
+            (found.class_ids[n_whole:] == found.class_ids[large])
+            & (intersection(box, boxes) > CONTAINED * areas)
+            & (overlap(box, boxes) <= iou_threshold)
+            & (PART_SCORE * found.scores[n_whole:] <= found.scores[large])
+        )
+    return is_part
+
+
+def _areas(boxes: FloatArray) -> FloatArray:
+    return np.asarray(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), np.float32)
 
 
 def _suppress(found: Found, is_cut: NDArray[np.bool_], iou_threshold: float) -> Indices:
@@ -171,8 +206,8 @@ def _suppress_class(
         is_cut: which end at a tile's inner border.
         iou_threshold: a box that overlaps a better one by more than this goes.
     """
-    lefts, sizes = boxes[:, 0], boxes[:, 2:] - boxes[:, :2]
-    areas, widest = np.maximum(np.prod(sizes, axis=1), 1e-6), sizes[:, 0].max()
+    lefts, areas = boxes[:, 0], np.maximum(_areas(boxes), 1e-6)
+    widest = (boxes[:, 2] - lefts).max()
     is_free = np.ones(len(boxes), bool)
     kept: list[int] = []
     for best in order.tolist():

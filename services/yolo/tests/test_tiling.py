@@ -133,3 +133,39 @@ def is_same(row, better):
     shared *= max(0, min(row[3], better[3]) - max(row[1], better[1]))
     area, other = ((each[2] - each[0]) * (each[3] - each[1]) for each in (row, better))
     return shared / (area + other - shared) > 0.5 or (row[6] and shared / area > 0.7)
+
+
+LARGE = (10, 10, 190, 90, 0.4, 0)  # wider than a tile
+
+
+@pytest.mark.parametrize(
+    ("box", "stays"),
+    [
+        ((12, 20, 100, 80, 0.6, 0), False),  # a part, though it ends before the tile does
+        ((12, 20, 100, 80, 0.9, 0), True),  # more than twice as sure
+        ((12, 20, 100, 80, 0.6, 1), True),  # another class
+        ((12, 60, 100, 100, 0.6, 0), False),
+        ((12, 70, 100, 100, 0.6, 0), True),  # a third of it lies outside
+    ],
+)
+def test_part_of_a_thing_that_no_tile_holds_goes(box, stays):
+    kept = joined(found(LARGE), found(box), found())
+
+    assert ((*box[:4], box[4]) in kept) == stays
+    assert (*LARGE[:4], LARGE[4]) in kept
+
+
+def test_thing_inside_a_large_one_stays_if_the_whole_picture_shows_it():
+    small = (12, 20, 60, 50, 0.6, 0)
+
+    kept = joined(found(LARGE, small), found(small), found())
+
+    assert sorted(kept) == [(*LARGE[:4], 0.4), (*small[:4], 0.6)]
+
+
+def test_thing_inside_one_that_a_tile_holds_stays():
+    small, medium = (12, 20, 60, 50, 0.6, 0), (10, 10, 110, 90, 0.4, 0)
+
+    kept = joined(found(medium), found(small), found())
+
+    assert sorted(kept) == [(*medium[:4], 0.4), (*small[:4], 0.6)]
