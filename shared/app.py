@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -32,6 +32,11 @@ from shared.request_layer import RequestLayer, RouteLimits
 from shared.settings import HttpSettings, SettingsError, is_loopback
 
 log = logging.getLogger(__name__)
+
+BAD_SETTINGS = 2
+"""Exit status of a process whose settings are wrong."""
+
+Settings = TypeVar("Settings", bound=HttpSettings)
 
 
 @dataclass(frozen=True)
@@ -163,8 +168,35 @@ def http_protocol(app: AsgiApp) -> type[asyncio.Protocol] | Literal["auto"]:
     return DirectProtocol if has_direct else "auto"
 
 
+def run(
+    name: str,
+    settings_type: type[Settings],
+    build: Callable[[Settings], AsgiApp],
+    *,
+    share_port: Callable[[Settings], bool] = lambda _: False,
+) -> int:
+    """Run a service as a process, as ``python -m services.<name>`` does.
+
+    Args:
+        name: of the service.
+        settings_type: read from the environment; a bad one ends the start with one sentence.
+        build: makes the application.
+        share_port: whether other processes may listen on the same port.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        settings = settings_type.from_environment()
+        serve(build(settings), settings, name=name, share_port=share_port(settings))
+    except SettingsError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return BAD_SETTINGS
+    return 0
+
+
 def serve(app: AsgiApp, settings: HttpSettings, *, name: str, share_port: bool = False) -> None:
-    """Run an application until it is told to stop; ``python -m services.<name>`` calls this.
+    """Run an application until it is told to stop.
 
     Args:
         app: the application.

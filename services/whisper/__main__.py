@@ -1,9 +1,10 @@
-"""``python -m services.whisper``: run the speech service alone."""
+"""Run the speech service on its own: ``python -m services.whisper``."""
+
+import sys
 
 from services.whisper.app import build
 from services.whisper.settings import WhisperSettings
-from shared.app import serve
+from shared.app import run
 
 if __name__ == "__main__":
-    settings = WhisperSettings.from_environment()
-    serve(build(settings), settings, name="whisper")
+    sys.exit(run("whisper", WhisperSettings, build))

@@ -3,8 +3,9 @@ import hashlib
 
 import httpx
 import pytest
+from pydantic_settings import SettingsConfigDict
 
-from shared.app import serve
+from shared.app import BAD_SETTINGS, run, serve
 from shared.engine import EngineInfo
 from shared.lanes import InlineLane
 from shared.settings import ServiceSettings, SettingsError
@@ -336,3 +337,26 @@ async def test_start_and_requests_leave_one_line_in_the_log(caplog):
     assert len(lines) == 1
     assert lines[0].startswith("up after ")
     assert lines[0].endswith("echo: echo on cpu (float32)")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("ECHO_PORT", "no number", "ECHO_PORT"),
+        ("ECHO_PROT", "8000", "unknown setting ECHO_PROT"),
+        ("ECHO_HOST", "0.0.0.0", "ECHO_INTERNAL_TOKEN"),
+    ],
+)
+def test_bad_setting_ends_the_start_with_one_sentence(monkeypatch, capsys, variable, value, told):
+    class EchoSettings(ServiceSettings):
+        model_config = SettingsConfigDict(env_prefix="ECHO_")
+
+    monkeypatch.setenv(variable, value)
+
+    status = run("echo", EchoSettings, lambda _: echo.build())
+
+    sentence = capsys.readouterr().err
+    assert status == BAD_SETTINGS
+    assert sentence.startswith("echo: ")
+    assert told in sentence
+    assert sentence.count("\n") == 1
