@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import uvicorn
 
 from gateway.app import Gateway, build
-from gateway.client_protocol import protocol_with_head_timeout
 from gateway.settings import GatewaySettings
 from shared.http import AsgiApp
 from shared.log import configure_logging
+from shared.server_protocol import protocol_with_head_timeout
 from shared.settings import SettingsError
 
 GC_THRESHOLD = 20_000  # new objects between collections; Python's own is 700

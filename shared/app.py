@@ -4,7 +4,6 @@ A service describes itself with ``ServiceSpec``; this module adds lifespan, ``/l
 ``/metrics``, ``/info``, error handlers, request ids, limits, deadlines and headers, once for all.
 """
 
-import asyncio
 import contextlib
 import logging
 import socket
@@ -13,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -29,6 +28,7 @@ from shared.log import configure_logging
 from shared.media.pool import MediaPool
 from shared.metrics import HttpMetrics
 from shared.request_layer import RequestLayer, RouteLimits
+from shared.server_protocol import ServerProtocol
 from shared.settings import HttpSettings, SettingsError, is_loopback
 
 log = logging.getLogger(__name__)
@@ -162,10 +162,10 @@ async def _announce(hosts: Sequence[EngineHost]) -> None:
     log.info("up after %.1f s; %s", time.monotonic() - began, ", ".join(engines) or "no engine")
 
 
-def http_protocol(app: AsgiApp) -> type[asyncio.Protocol] | Literal["auto"]:
-    """What uvicorn speaks HTTP with: its own protocol, unless the application has direct routes."""
+def http_protocol(app: AsgiApp) -> type[ServerProtocol]:
+    """What speaks HTTP with the clients of an application."""
     has_direct = isinstance(app, ServiceApp) and len(app.direct) > 0
-    return DirectProtocol if has_direct else "auto"
+    return DirectProtocol if has_direct else ServerProtocol
 
 
 def run(
@@ -224,6 +224,7 @@ def serve(app: AsgiApp, settings: HttpSettings, *, name: str, share_port: bool =
         server_header=False,
         timeout_graceful_shutdown=30,
         http=http_protocol(app),
+        ws="none",
     )
     server = uvicorn.Server(config)
     with contextlib.suppress(KeyboardInterrupt):

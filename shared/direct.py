@@ -16,7 +16,6 @@ from math import inf
 from typing import Any, Protocol
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from shared.errors import (
@@ -30,6 +29,8 @@ from shared.errors import (
 from shared.http import PROBLEM_TYPE, encode_json, header_text, request_id_from, timeout_ms_from
 from shared.log import request_id_var
 from shared.request_layer import UNFORESEEN, RequestLayer, RouteLimits
+from shared.server_exchange import STATUS_LINES
+from shared.server_protocol import ServerProtocol
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +55,11 @@ class DirectRoute(Protocol):
 
 
 class DirectCall:
-    """One request and where its answer goes. Stands in uvicorn's place of a request's cycle."""
+    """One request and where its answer goes."""
 
     __slots__ = (
-        "_paths", "_protocol", "abandon", "body", "deadline", "disconnected", "keep_alive",
-        "message_event", "more_body", "path", "request_id", "response_complete", "started",
+        "_paths", "_protocol", "abandon", "deadline", "has_started", "is_answered", "keep_alive",
+        "path", "request_id", "started",
     )  # fmt: skip
 
     def __init__(self, protocol: "DirectProtocol", path: "_Path", *, request_id: str) -> None:
@@ -74,12 +75,8 @@ class DirectCall:
         self.started = time.monotonic()
         self.deadline = inf  # absolute, on time.monotonic(), in s
         self.abandon: Callable[[], None] = _nothing  # told when nobody waits for the answer
-        # What uvicorn asks of a cycle:
         self.keep_alive = protocol.keep_alive
-        self.response_complete = False
-        self.disconnected = False
-        self.message_event = _NO_EVENT
-        self.body, self.more_body = b"", False
+        self.has_started = self.is_answered = False  # it is answered at once
 
     def answer(self, content: bytes, *, model: str, device: str, timing: str) -> None:
         """Answer 200 with a JSON body.
@@ -120,16 +117,16 @@ class DirectCall:
         self.abandon()
         self.fail(DeadlineExceeded("the request's time ran out before it was answered"))
 
-    def leave(self) -> None:
+    def disconnect(self) -> None:
         """The client has gone."""
-        self.response_complete = True
+        self.is_answered = True
         self.abandon()
         self._end(ClientGone.status)
 
     def _respond(self, status: int, lines: bytes, content: bytes) -> None:
-        if self.response_complete:
+        if self.is_answered:
             return
-        self.response_complete = True
+        self.is_answered = True
         self._protocol.respond(self, status, lines, content)
         self._end(status)
 
@@ -190,6 +187,8 @@ class DirectPaths:
         given = dict(reversed(protocol.headers))  # the first of equal names counts
         if given.get(b"content-type") != JSON_TYPE or len(body) > path.limits.max_body_bytes:
             return False
+        if b"expect" in given:
+            return False
         try:
             timeout_ms = timeout_ms_from(
                 given.get(b"x-request-timeout-ms"), path.limits.default_deadline_ms
@@ -209,9 +208,10 @@ class DirectPaths:
             call.crash(error)
             return True
         if not is_taken:
+            protocol.take(None)
             del self._open[call]
             self._layer.ended()
-        elif call.deadline < self._timer_at and not call.response_complete:
+        elif call.deadline < self._timer_at and not call.is_answered:
             self._set_timer(call.deadline)
         return is_taken
 
@@ -241,8 +241,8 @@ class DirectPaths:
             self._set_timer(min(each.deadline for each in self._open))
 
 
-class DirectProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol, which answers direct routes by itself.
+class DirectProtocol(ServerProtocol):
+    """A connection that answers direct routes by itself.
 
     What it adds happens within one ``data_received``: a request is held back until its body is
     whole, and handed on at the end of the call if it is not.
@@ -260,7 +260,12 @@ class DirectProtocol(HttpToolsProtocol):
         self.keep_alive = True  # of the request being held
         self._paths: DirectPaths = config.app.direct  # type: ignore[union-attr] # see serve
         self._held: _Path | None = None
-        self._pieces: list[bytes] = []
+        self._held_body: list[bytes] = []
+
+    @property
+    def headers(self) -> list[Header]:
+        """Of the request being read, names in lower case."""
+        return self._headers
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
@@ -268,38 +273,24 @@ class DirectProtocol(HttpToolsProtocol):
         if self._held is not None and not self.transport.is_closing():
             self._hand_on(is_whole=False)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the work for a client that has left."""
-        call: object = self.cycle
-        if isinstance(call, DirectCall) and not call.response_complete:
-            call.leave()
-        super().connection_lost(exc)
-
-    def on_message_begin(self) -> None:
-        """Note the parts of a request; uvicorn's scope is made when it is handed on."""
-        self.url, self.headers, self.expect_100_continue = b"", [], False
-        self._held = None
-
-    def on_headers_complete(self) -> None:
+    def _open(self) -> None:
         """Hold a request that a direct route may answer."""
-        path = self._paths.find(self.url)
+        path = self._paths.find(self._url)
         if path is None or not self._is_plain():
-            self._open_cycle()
+            super()._open()
             return
-        self._held, self._pieces = path, []
-        self.keep_alive = self.parser.should_keep_alive()
+        self._held, self._held_body = path, []
+        self.keep_alive = self._parser.should_keep_alive()
 
     def _is_plain(self) -> bool:
         """Whether nothing about the request asks for more than a direct route does."""
-        parser = self.parser
+        parser = self._parser
         return (
-            (self.cycle is None or self.cycle.response_complete)
+            self._answering is None
             and parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"
             and not parser.should_upgrade()
-            and not self.expect_100_continue
-            and not self.flow.write_paused
-            and self.limit_concurrency is None
+            and self.may_write is None
         )
 
     def on_body(self, body: bytes) -> None:
@@ -307,20 +298,20 @@ class DirectProtocol(HttpToolsProtocol):
         if self._held is None:
             super().on_body(body)
         else:
-            self._pieces.append(body)
+            self._held_body.append(body)
 
     def on_message_complete(self) -> None:
         """Answer a held request, or hand it on."""
         if self._held is None:
             super().on_message_complete()
-        elif self._paths.start(self, self._held, b"".join(self._pieces)):
+        elif self._paths.start(self, self._held, b"".join(self._held_body)):
             self._held = None
         else:
             self._hand_on(is_whole=True)
 
-    def take(self, call: DirectCall) -> None:
-        """Let a call stand for the request being answered."""
-        self.cycle = call  # type: ignore[assignment] # it has what uvicorn asks of a cycle
+    def take(self, call: DirectCall | None) -> None:
+        """Let a call stand for the request being answered; None if the route has declined it."""
+        self._answering = call
 
     def respond(self, call: DirectCall, status: int, lines: bytes, content: bytes) -> None:
         """Write a whole response."""
@@ -328,38 +319,19 @@ class DirectProtocol(HttpToolsProtocol):
             return
         end = b"\r\n" if call.keep_alive else b"connection: close\r\n\r\n"
         head = self._paths.head(self.server_state.default_headers)
-        self.transport.write(b"".join((STATUS_LINE[status], head, lines, end, content)))
-        if not call.keep_alive:
-            self.transport.close()
-        self.on_response_complete()
+        self.transport.write(b"".join((STATUS_LINES[status], head, lines, end, content)))
+        self.answered(call)
 
     def _hand_on(self, *, is_whole: bool) -> None:
+        """Have the application answer what was held."""
         self._held = None
-        if isinstance(self.cycle, DirectCall):  # the route has declined it
-            self.cycle.response_complete = True
-        self._open_cycle()
-        if self._pieces:
-            super().on_body(b"".join(self._pieces))
+        super()._open()
+        for piece in self._held_body:
+            super().on_body(piece)
         if is_whole:
             super().on_message_complete()
 
-    def _open_cycle(self) -> None:
-        """Begin the request as uvicorn does."""
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()
-        self.headers += headers  # the scope holds this very list
-        self.url, self.expect_100_continue = url, expects
-        super().on_headers_complete()
 
-
-class _NoEvent:
-    """Nobody waits for the parts of a body that came whole."""
-
-    def set(self) -> None:
-        """Do nothing."""
-
-
-_NO_EVENT = _NoEvent()
 _NO_HEADERS: list[Header] = []
 
 

@@ -38,13 +38,14 @@ async def running_server(
 
     Args:
         app: the application.
-        protocol: speaks HTTP; uvicorn's own by default.
+        protocol: speaks HTTP; by default what services speak it with.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             http=protocol or http_protocol(app),
+            ws="none",
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=5,

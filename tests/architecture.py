@@ -7,7 +7,7 @@ from pathlib import Path
 
 GATEWAY_MAY_IMPORT = {
     "shared", "shared.errors", "shared.log", "shared.metrics", "shared.settings", "shared.http",
-    "shared.problems", "shared.request_layer",
+    "shared.problems", "shared.request_layer", "shared.server_protocol",
 }  # fmt: skip
 DEPLOY_MAY_IMPORT = {"shared", "shared.log", "shared.settings", "shared.models"}
 MODEL_LIBRARIES = {

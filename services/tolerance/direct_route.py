@@ -70,7 +70,7 @@ class _Work:
 
     def done(self) -> bool:
         """Whether nobody waits for it any more."""
-        return self._call.response_complete
+        return self._call.is_answered
 
     def set_result(self, log_values: FloatArray, /) -> None:
         """Word the answer and send it."""

@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from gateway.app import build
-from gateway.client_protocol import ClientProtocol
 from gateway.settings import GatewaySettings
 from shared.testing import running_server
 
@@ -45,7 +44,7 @@ async def serving(*apps, ready=True, **settings):
             name = app.name if hasattr(app, "name") else app.state.spec.name
             upstreams[name] = ",".join(filter(None, [upstreams.get(name), url]))
         gateway = build(GatewaySettings(**{**FAST, "upstreams": upstreams, **settings}))
-        base = await stack.enter_async_context(running_server(gateway, ClientProtocol))
+        base = await stack.enter_async_context(running_server(gateway))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=10))
         if ready:
             for service in gateway.registry.services.values():

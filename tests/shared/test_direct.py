@@ -9,6 +9,7 @@ import pytest
 from shared.app import http_protocol
 from shared.direct import DirectPaths
 from shared.errors import NotReady
+from shared.server_protocol import ServerProtocol
 from shared.settings import ServiceSettings
 from shared.testing import running_server
 from tests.shared import echo
@@ -281,5 +282,5 @@ async def test_direct_answers_are_counted_like_others(route):
     assert "gantry_requests_in_flight 1.0" in shown  # the one that asks
 
 
-def test_service_without_direct_routes_keeps_the_servers_own_protocol():
-    assert http_protocol(echo.build()) == "auto"
+def test_service_without_direct_routes_holds_no_request_back():
+    assert http_protocol(echo.build()) is ServerProtocol

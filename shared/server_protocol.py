@@ -1,9 +1,9 @@
 """One connection of a client: HTTP/1.1 parsed by httptools (llhttp), handed to the app as ASGI.
 
-It takes the place of uvicorn's own protocol under uvicorn's server, because the gateway's hot path
-lives here: head and body of an answer leave in one write, and a request costs no timer unless its
-head comes in pieces. It also bounds what uvicorn's leaves open: the size of a request's head and
-the time that one may take. WebSockets are not spoken.
+It takes the place of uvicorn's own protocol under uvicorn's server, in services and gateway alike,
+because their hot path lives here: head and body of an answer leave in one write, and a request
+costs no timer. It also bounds what uvicorn's leaves open: the size of a request's head and the time
+that one may take. WebSockets are not spoken.
 """
 
 import asyncio
@@ -11,15 +11,16 @@ import json
 import urllib.parse
 from collections import deque
 from http import HTTPStatus
-from typing import Any, cast
+from math import inf
+from typing import Any, Protocol, cast
 
 import httptools
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gateway.client_exchange import ClientExchange
 from shared.errors import BadRequest, GantryError, problem
 from shared.http import PROBLEM_TYPE, AsgiApp, Scope, request_id_of
+from shared.server_exchange import ServerExchange
 
 MAX_HEAD_BYTES = 64 * 1024
 LINGER_S = 5.0  # for the rest of a body whose request was answered early
@@ -33,7 +34,18 @@ class HeadTooLarge(BadRequest):
     code = "head_too_large"
 
 
-class ClientProtocol(asyncio.Protocol):
+class Answering(Protocol):
+    """What a connection asks of the request that is being answered on it."""
+
+    keep_alive: bool  # the connection may be used again
+    has_started: bool  # the answer has begun
+
+    def disconnect(self) -> None:
+        """The client is gone."""
+        ...
+
+
+class ServerProtocol(asyncio.Protocol):
     """A connection and the requests on it, answered one after the other."""
 
     head_timeout_s = 10.0
@@ -61,10 +73,12 @@ class ClientProtocol(asyncio.Protocol):
         self._head_bytes = 0
         self._is_in_head = False
         self._is_refused = False  # nothing more is parsed
-        self._timer: asyncio.TimerHandle | None = None  # closes a connection that is idle or slow
-        self._reading: ClientExchange | None = None  # whose body is being read
-        self._answering: ClientExchange | None = None
-        self._next: deque[ClientExchange] = deque()  # pipelined behind it
+        self._closes_at = inf  # loop time at which it has been idle or slow for too long
+        self._timer: asyncio.TimerHandle | None = None  # looks whether it has
+        self._timer_at = inf
+        self._reading: ServerExchange | None = None  # whose body is being read
+        self._answering: Answering | None = None
+        self._next: deque[ServerExchange] = deque()  # pipelined behind it
         self._addresses: dict[str, Any] = {}
 
     # What the server and the event loop say
@@ -85,7 +99,8 @@ class ClientProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell all who work for the client that it is gone."""
         self.server_state.connections.discard(self)
-        self._stop_timer()
+        if self._timer is not None:
+            self._timer.cancel()
         self.resume_writing()
         for exchange in (self._answering, *self._next):
             if exchange is not None:
@@ -118,7 +133,7 @@ class ClientProtocol(asyncio.Protocol):
         if self._is_refused:
             return
         if self._reading is None and not self._is_in_head:
-            self._stop_timer()  # of an idle connection
+            self._closes_at = inf  # idle no more
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -126,7 +141,7 @@ class ClientProtocol(asyncio.Protocol):
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, GantryError) else BadRequest("no valid HTTP"))
-        if self._is_in_head and self._timer is None and self._answering is None:
+        if self._is_in_head and self._closes_at == inf and self._answering is None:
             self._close_after(self.head_timeout_s)
 
     # What the parser says
@@ -148,13 +163,16 @@ class ClientProtocol(asyncio.Protocol):
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, or queue up behind the request that is being answered."""
+        """The head is whole."""
         self._is_in_head = False
-        self._stop_timer()
-        if self._is_refused:
-            return  # it follows a request after which the connection ends
+        self._closes_at = inf
+        if not self._is_refused:  # else it follows a request after which the connection ends
+            self._open()
+
+    def _open(self) -> None:
+        """Begin to answer, or queue up behind the request that is being answered."""
         version = self._parser.get_http_version()
-        exchange = ClientExchange(
+        exchange = ServerExchange(
             self,
             self._scope(version),
             keep_alive=(
@@ -191,7 +209,7 @@ class ClientProtocol(asyncio.Protocol):
         if not self._next and not self.transport.is_closing() and not self.transport.is_reading():
             self.transport.resume_reading()
 
-    def answered(self, exchange: ClientExchange) -> None:
+    def answered(self, exchange: Answering) -> None:
         """An answer is complete."""
         self.server_state.total_requests += 1
         self._answering = None
@@ -203,7 +221,7 @@ class ClientProtocol(asyncio.Protocol):
         else:
             self._go_on(exchange)
 
-    def _go_on(self, exchange: ClientExchange) -> None:
+    def _go_on(self, exchange: Answering) -> None:
         """Close or take the next request, after a request that is read and answered."""
         if not exchange.keep_alive:
             self._is_refused = True
@@ -215,7 +233,7 @@ class ClientProtocol(asyncio.Protocol):
             self.read_on()
             self._close_after(self._keep_alive_s)
 
-    def _begin(self, exchange: ClientExchange) -> None:
+    def _begin(self, exchange: ServerExchange) -> None:
         self._answering = exchange
         task = self.loop.create_task(exchange.run(self._app))
         self.server_state.tasks.add(task)
@@ -264,18 +282,28 @@ class ClientProtocol(asyncio.Protocol):
         self.transport.close()
 
     def _close_after(self, delay_s: float) -> None:
-        self._stop_timer()
-        self._timer = self.loop.call_later(delay_s, self.transport.close)
+        """Close then, unless ``_closes_at`` is moved; a timer that is set stays as it is."""
+        self._closes_at = self.loop.time() + delay_s
+        if self._timer_at > self._closes_at:
+            self._set_timer()
 
-    def _stop_timer(self) -> None:
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer_at = self._closes_at
+        self._timer = self.loop.call_at(self._timer_at, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer, self._timer_at = None, inf
+        if self.loop.time() >= self._closes_at:
+            self.transport.close()
+        elif self._closes_at < inf:
+            self._set_timer()
 
 
-def protocol_with_head_timeout(timeout_s: float) -> type[ClientProtocol]:
+def protocol_with_head_timeout(timeout_s: float) -> type[ServerProtocol]:
     """The protocol with a limit on the time that a request's head may take, in s."""
-    return type("TimedProtocol", (ClientProtocol,), {"head_timeout_s": timeout_s})
+    return type("TimedProtocol", (ServerProtocol,), {"head_timeout_s": timeout_s})
 
 
 def _address(given: Any) -> tuple[str, int] | None:  # noqa: ANN401 - as the socket tells it

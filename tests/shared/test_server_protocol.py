@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.client_protocol import MAX_HEAD_BYTES, ClientProtocol, protocol_with_head_timeout
+from shared.server_protocol import MAX_HEAD_BYTES, ServerProtocol, protocol_with_head_timeout
 from shared.testing import running_server
 from tests.gateway.upstream import read_body
 
@@ -24,7 +24,7 @@ async def echo(scope, receive, send):
 
 
 @asynccontextmanager
-async def connection(app, protocol=ClientProtocol):
+async def connection(app, protocol=ServerProtocol):
     async def http_only(scope, receive, send):
         if scope["type"] == "http":
             await app(scope, receive, send)

@@ -9,7 +9,7 @@ from shared.errors import GantryError
 from shared.http import AsgiApp, Message, Scope, header, request_id_of, send_problem
 
 if TYPE_CHECKING:
-    from gateway.client_protocol import ClientProtocol
+    from shared.server_protocol import ServerProtocol
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +20,10 @@ STATUS_LINES = {
 }
 
 
-class ClientExchange:
+class ServerExchange:
     """State of one request; the protocol feeds it, the application reads and answers."""
 
-    def __init__(self, protocol: "ClientProtocol", scope: Scope, *, keep_alive: bool) -> None:
+    def __init__(self, protocol: "ServerProtocol", scope: Scope, *, keep_alive: bool) -> None:
         """Take a request whose head has come."""
         self.keep_alive = keep_alive  # the connection may be used again
         self.has_started = False  # the answer has begun
