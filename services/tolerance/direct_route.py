@@ -91,10 +91,10 @@ class _Work:
         results = word(self._service, self._request, self._rows, log_values)
         trace = self.trace
         timings = {
-            "queue": round(trace.queue_ms, 3),
-            "preprocess": round(self.preprocess_ms, 3),
-            "inference": round(trace.inference_ms / trace.batch_items, 3),
-            "postprocess": round((time.perf_counter() - started) * 1000, 3),
+            "queue": _rounded(trace.queue_ms),
+            "preprocess": _rounded(self.preprocess_ms),
+            "inference": _rounded(trace.inference_ms / trace.batch_items),
+            "postprocess": _rounded((time.perf_counter() - started) * 1000),
         }
         model = model_name(self._service)
         info = self._service.host.info
@@ -102,5 +102,13 @@ class _Work:
             encode_answer(PredictAnswer(model, results, timings)),
             model=model,
             device=info.device if info is not None else "cpu",
-            timing=", ".join([f"{step};dur={ms:g}" for step, ms in timings.items()]),
+            timing=_TIMING % tuple(timings.values()),
         )
+
+
+def _rounded(duration_ms: float) -> float:
+    """To a microsecond; ``round`` with digits costs five times as much."""
+    return int(duration_ms * 1000 + 0.5) / 1000
+
+
+_TIMING = "queue;dur=%g, preprocess;dur=%g, inference;dur=%g, postprocess;dur=%g"

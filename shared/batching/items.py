@@ -22,7 +22,7 @@ class WaitMode(StrEnum):
     OFF = "off"  # never
 
 
-@dataclass
+@dataclass(slots=True)
 class ItemTrace:
     """What happened to an item; filled in by the batcher."""
 
@@ -31,7 +31,7 @@ class ItemTrace:
     batch_items: int = 0  # items in that batch
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)  # not frozen: every request makes one, and that costs threefold
 class Item:
     """One piece of work."""
 

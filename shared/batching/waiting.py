@@ -154,6 +154,10 @@ class WaitQueue:
         if self._fits_as_a_whole(max_items, max_weight):
             if not _is_in_order(live):
                 live.sort(key=self._urgency)
+            if len(live) == len(self._waiting):
+                self._empty()
+                self._charge(live)
+                return live
             return self._taken(live)
         turn = self._whose_turn(live)
         live.sort(key=lambda each: (each.item.priority != turn, *self._urgency(each)))
@@ -172,6 +176,13 @@ class WaitQueue:
             return False
         keys = {key for of_class in self._held.values() for key in of_class}
         return len(keys) == 1 and self.weight <= max_weight(keys.pop())
+
+    def _empty(self) -> None:
+        """As ``discard`` of each, at once."""
+        self._waiting.clear()
+        self.size_bytes, self.weight = 0, 0.0
+        for of_class in self._held.values():
+            of_class.clear()
 
     def _taken(self, batch: list[Waiting]) -> list[Waiting]:
         for each in batch:
