@@ -267,6 +267,12 @@ class DirectProtocol(ServerProtocol):
         """Of the request being read, names in lower case."""
         return self._headers
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; each answer leaves at once, so that its client works while others are answered."""
+        super().connection_made(transport)
+        # uvloop keeps what is below the limit until all that is due now has run.
+        self.transport.set_write_buffer_limits(high=0)
+
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
         super().data_received(data)
