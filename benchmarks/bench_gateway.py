@@ -5,7 +5,8 @@ An nginx that answers at once is the service. Each proxy is pinned to one core, 
 what repeats; absolute rates depend on the machine and on what else it does, so the load average is
 written beside them, and the CPU time of a request, which depends on it least. Needs nginx, wrk and
 taskset (``make deps``). LiteLLM's proxy takes part if an environment of its own holds it
-(``python -m venv var/litellm-venv``, ``var/litellm-venv/bin/pip install 'litellm[proxy]'``).
+(``python -m venv var/litellm-venv``, ``var/litellm-venv/bin/pip install 'litellm[proxy]'``), or the
+one that GANTRY_LITELLM_VENV names; the page says so if not.
 """
 
 import argparse
@@ -38,7 +39,7 @@ CHAT_ANSWER = (
     '"finish_reason":"stop","message":{"role":"assistant","content":"hello"}}],'
     '"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'
 )
-LITELLM = Path("var/litellm-venv/bin/litellm")
+LITELLM = Path(os.environ.get("GANTRY_LITELLM_VENV", "var/litellm-venv"), "bin/litellm").absolute()
 ANSWER = '{"model":"m","task":"detect","results":[{"index":0,"detections":[]}],"warnings":[]}'
 OFFER = '"max_body_bytes":10000000,"default_deadline_ms":60000'
 INFO = (
@@ -47,6 +48,7 @@ INFO = (
     f'{{"path":"{CHAT_PATH}","method":"POST",{OFFER}}}]}}'
 )
 PROXY_CORE, LOAD_CORE = "0", "1"
+MOST_WARM_UPS = 8  # of a second each
 Server = tuple[int, int]  # port and process id
 RESULTS = places.RESULTS / "gateway"
 
@@ -181,7 +183,7 @@ def litellm(folder: Path, upstream: int) -> Iterator[Server]:
     model = {"model": "openai/m", "api_key": "x", "api_base": f"http://127.0.0.1:{upstream}/v1"}
     settings = {"model_list": [{"model_name": "m", "litellm_params": model}]}
     config.write_text(json.dumps(settings))  # JSON is YAML
-    command = [str(LITELLM.absolute()), "--config", str(config), "--host", "127.0.0.1",
+    command = [str(LITELLM), "--config", str(config), "--host", "127.0.0.1",
                "--port", str(port)]  # fmt: skip
     environ = {
         "LITELLM_LOG": "ERROR",
@@ -191,6 +193,16 @@ def litellm(folder: Path, upstream: int) -> Iterator[Server]:
     with running(command, PROXY_CORE, **environ) as pid:
         wait_for(port, "/health/liveliness")
         yield port, pid
+
+
+def litellm_version() -> str | None:
+    """Version of the LiteLLM that takes part; None if none does."""
+    if not LITELLM.exists():
+        return None
+    script = "from importlib.metadata import version; print(version('litellm'))"
+    python = LITELLM.with_name("python")
+    shown = subprocess.run([python, "-c", script], capture_output=True, text=True, check=True)
+    return shown.stdout.strip()
 
 
 def cpu_ticks(pid: int) -> int:
@@ -247,6 +259,16 @@ def measure(scenario: Scenario, server: Server, seconds: int, folder: Path) -> S
     )
 
 
+def warm_up(scenario: Scenario, server: Server, folder: Path) -> None:
+    """Load a server until it gets no faster; some load their code with the first requests."""
+    before = 0.0
+    for _ in range(MOST_WARM_UPS):
+        rate = measure(scenario, server, 1, folder).requests_per_s
+        if before and rate < 1.2 * before:
+            return
+        before = rate
+
+
 def compare(
     scenario: Scenario, proxies: Mapping[str, Server], rounds: int, seconds: int, folder: Path
 ) -> dict[str, Any]:
@@ -258,7 +280,7 @@ def compare(
     }
     samples: dict[str, list[Sample]] = {name: [] for name in proxies}
     for server in proxies.values():
-        measure(scenario, server, 1, folder)  # warms up and does not count
+        warm_up(scenario, server, folder)
     for _ in range(rounds):
         for name, server in proxies.items():
             samples[name].append(measure(scenario, server, seconds, folder))
@@ -362,6 +384,7 @@ def main() -> None:
         "load_average_after": round(os.getloadavg()[0], 1),
         "rounds": arguments.rounds,
         "seconds": arguments.seconds,
+        "litellm": litellm_version(),
         "results": found,
     }
     RESULTS.mkdir(parents=True, exist_ok=True)

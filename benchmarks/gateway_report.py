@@ -25,12 +25,18 @@ def markdown(report: Mapping[str, Any]) -> str:
         f"{report['load_average_before']} before, {report['load_average_after']} after. "
         f"{report['rounds']} interleaved rounds of {report['seconds']} s, medians and ranges. Each "
         "proxy is one process on one core; the service (nginx) and wrk share the other. Access "
-        "logs are off.",
+        "logs are off. " + _of_litellm(report["litellm"]),
     ]
     for found in report["results"]:
         lines += ["", f"## {found['scenario']}", ""]
         lines += _frame_rows(found) if "median" not in found else _proxy_rows(found)
     return "\n".join([*lines, ""])
+
+
+def _of_litellm(version: str | None) -> str:
+    if version is None:
+        return "LiteLLM was not installed and is missing from the last table."
+    return f"LiteLLM {version} takes part in the scenario that it can serve."
 
 
 def _proxy_rows(found: Mapping[str, Any]) -> list[str]:
