@@ -184,12 +184,18 @@ class Rollout:
 
     async def _remove(self, service: str, members: Sequence[Member]) -> None:
         for member in members:
-            for replica in await self._admin.replicas(service):
-                if replica.url == member.unit.url:
-                    await self._admin.remove(service, replica.id)
+            try:
+                await self._forget(service, member)
+            except AdminError as error:  # a process that is left running would be the worse
+                self._say(f"the gateway may still list {member.unit.name}: {error}")
             await self._system.retire(member)
             self._say(f"{member.unit.name} is stopped")
         self._system.tell_gateway()
+
+    async def _forget(self, service: str, member: Member) -> None:
+        for replica in await self._admin.replicas(service):
+            if replica.url == member.unit.url:
+                await self._admin.remove(service, replica.id)
 
     async def _id(self, member: Member) -> str:
         assert member.service is not None
