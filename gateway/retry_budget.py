@@ -25,8 +25,3 @@ class RetryBudget:
             return False
         self._balance -= 1.0
         return True
-
-    @property
-    def balance(self) -> float:
-        """Retries that are left."""
-        return self._balance

@@ -242,7 +242,7 @@ class EngineHost:
         try:
             return await self._batcher.submit(item)
         finally:
-            self._note(context, [trace])
+            self._note(context, trace)
 
     def enqueue(self, item: Item, outcome: Outcome) -> Waiting:
         """Take an item without waiting for its outcome, for routes that are no coroutines.
@@ -260,30 +260,6 @@ class EngineHost:
         """Its caller has left: an item that still waits is never started."""
         self._batcher.withdraw(waiting)
 
-    async def run_all(
-        self,
-        payloads: Sequence[Any],
-        *,
-        keys: Sequence[Hashable],
-        weights: Sequence[float],
-        priority: Priority = Priority.INTERACTIVE,
-    ) -> list[Any]:
-        """Run the parts of one request, which batches may split; as ``run``.
-
-        Returns:
-            For each payload, in order, its result or the ``GantryError`` it met.
-        """
-        context = request_context()
-        await self._wake(context)
-        items = [
-            Item(payload, key, context.deadline, weight, priority)
-            for payload, key, weight in zip(payloads, keys, weights, strict=True)
-        ]
-        try:
-            return await self._batcher.submit_all(items)
-        finally:
-            self._note(context, [item.trace for item in items])
-
     async def _wake(self, context: RequestContext) -> None:
         self._idle.touch()
         if self._phase is Phase.UNLOADED and self._wakes_by_itself:
@@ -292,13 +268,11 @@ class EngineHost:
         if self.info is not None:
             context.model, context.device = self.info.model, self.info.device
 
-    def _note(self, context: RequestContext, traces: Sequence[ItemTrace]) -> None:
+    def _note(self, context: RequestContext, trace: ItemTrace) -> None:
         self._idle.touch()
-        context.add_ms("queue", max((each.queue_ms for each in traces), default=0.0))
-        # Its share of each batch: the sum over all requests is the time that the device worked.
-        context.add_ms(
-            "inference", sum(each.inference_ms / max(1, each.batch_items) for each in traces)
-        )
+        context.add_ms("queue", trace.queue_ms)
+        # Its share of the batch: the sum over all requests is the time that the device worked.
+        context.add_ms("inference", trace.inference_ms / max(1, trace.batch_items))
 
     # Loading
 
