@@ -2,82 +2,16 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from shared.batching import BatchLimits, ItemTrace
+from shared.batching import ItemTrace
 from shared.context import RequestContext, entered
 from shared.engine import EngineInfo
 from shared.errors import EngineError, FatalEngineError, ModelMissing, NotReady
-from shared.host import EngineHost
 from shared.host_policy import HostPolicy, Phase
-from shared.lane_health import RecyclePolicy
-from shared.lanes import InlineLane
-from shared.metrics import EngineMetrics
+from tests.shared.scripted_host import Script, ScriptedLane, ask, host_of
 from tests.shared.virtual_time import simulate
-
-
-@dataclass
-class Script:
-    """What the lanes of one engine do, in order of their starts; the last entry repeats."""
-
-    starts: list = field(default_factory=lambda: [EngineInfo("m", "cuda:0")])
-    started: list = field(default_factory=list)
-    stopped: int = 0
-    leak_bytes: int = 0  # growth of a lane's memory with each batch
-    frees: bool = False  # whether a clean-up gives it back
-
-
-class ScriptedLane:
-    def __init__(self, script):
-        self.script, self.is_alive = script, False
-        self.memory_bytes, self.pid = 500 * 2**20, 1
-
-    def clone(self):
-        return ScriptedLane(self.script)
-
-    async def start(self):
-        await asyncio.sleep(0.5)
-        number = len(self.script.started)
-        self.script.started.append(self)
-        outcome = self.script.starts[min(number, len(self.script.starts) - 1)]
-        if isinstance(outcome, Exception):
-            raise outcome
-        self.is_alive = True
-        return outcome
-
-    async def run(self, key, payloads):
-        await asyncio.sleep(0.1)
-        self.memory_bytes += self.script.leak_bytes
-        if "die" in payloads:
-            self.is_alive = False
-            raise FatalEngineError("gone")
-        return [(self.script.started.index(self), payload) for payload in payloads]
-
-    async def clean_up(self):
-        if self.script.frees:
-            self.memory_bytes = 500 * 2**20
-
-    async def stop(self):
-        self.is_alive = False
-        self.script.stopped += 1
-
-
-def host_of(script, **options):
-    return EngineHost(
-        ScriptedLane(script),
-        BatchLimits(),
-        metrics=EngineMetrics(CollectorRegistry()),
-        name="test",
-        **options,
-    )
-
-
-async def ask(host, payload):
-    with entered(RequestContext("id", time.monotonic() + 1e6)):
-        return await host.run(payload)
 
 
 def test_work_is_refused_while_loading_and_done_when_ready():
@@ -148,81 +82,6 @@ def test_lost_engine_is_replaced_while_others_wait_in_the_queue():
     assert simulate(main) == (Phase.LOADING, (1, 2), Phase.READY)
 
 
-def test_recycling_swaps_lanes_without_dropping_a_request():
-    async def main(loop):
-        script = Script()
-        host = host_of(script)
-        host.start()
-        await host.settled()
-        answers = []
-
-        async def client():
-            while loop.time() < end:
-                answers.append((await ask(host, 0))[0])
-
-        end = loop.time() + 3
-        clients = [asyncio.ensure_future(client()) for _ in range(4)]
-        await asyncio.sleep(1)
-        await host.recycle("test")
-        await asyncio.gather(*clients)
-        return answers, script.stopped
-
-    answers, stopped = simulate(main)
-    assert answers == sorted(answers)
-    assert set(answers) == {0, 1}
-    assert stopped == 1
-
-
-def test_replacement_that_fails_leaves_the_old_engine_in_service():
-    async def main(loop):
-        script = Script(starts=[EngineInfo("m", "cpu"), EngineError("wrong golden answer")])
-        host = host_of(script)
-        host.start()
-        await host.settled()
-        with pytest.raises(EngineError, match="golden"):
-            await host.recycle("test")
-        return host.phase, await ask(host, 1)
-
-    assert simulate(main) == (Phase.READY, (0, 1))
-
-
-def test_unloading_while_a_replacement_starts_frees_both_engines():
-    async def main(loop):
-        script = Script()
-        host = host_of(script)
-        host.start()
-        await host.settled()
-        recycling = asyncio.ensure_future(host.recycle("test"))
-        await asyncio.sleep(0.2)
-        await host.unload()
-        await recycling
-        left = (host.phase, [lane.is_alive for lane in script.started])
-        host.start()
-        await host.settled()
-        return left, await ask(host, 1)
-
-    left, answer = simulate(main)
-    assert left == (Phase.UNLOADED, [False, False])
-    assert answer == (2, 1)
-
-
-def test_engine_that_dies_while_its_replacement_starts_is_replaced_once():
-    async def main(loop):
-        script = Script()
-        host = host_of(script)
-        host.start()
-        await host.settled()
-        recycling = asyncio.ensure_future(host.recycle("test"))
-        await asyncio.sleep(0.2)
-        with pytest.raises(FatalEngineError):
-            await ask(host, "die")
-        await recycling
-        await asyncio.sleep(5)
-        return sum(lane.is_alive for lane in script.started), (await ask(host, 1))[1]
-
-    assert simulate(main) == (1, 1)
-
-
 def test_unloading_while_the_engine_starts_stops_it():
     async def main(loop):
         script = Script()
@@ -233,41 +92,6 @@ def test_unloading_while_the_engine_starts_stops_it():
         return host.phase, script.stopped
 
     assert simulate(main) == (Phase.UNLOADED, 1)
-
-
-class OpenedEngine:
-    """An engine of this process, which works between ``load`` and ``close`` only."""
-
-    def __init__(self):
-        self.is_open, self.loads = False, 0
-
-    def load(self):
-        self.is_open, self.loads = True, self.loads + 1
-        return EngineInfo("m", "cpu")
-
-    def warm_up(self):
-        pass
-
-    def run(self, key, payloads):
-        assert self.is_open
-        return list(payloads)
-
-    def close(self):
-        self.is_open = False
-
-
-async def test_engine_of_this_process_is_recycled_by_loading_it_anew():
-    engine = OpenedEngine()
-    metrics = EngineMetrics(CollectorRegistry())
-    host = EngineHost(InlineLane(engine), BatchLimits(), metrics=metrics, name="test")
-    host.start()
-    await host.settled()
-
-    await host.recycle("test")
-    answer = await ask(host, 1)
-    await host.stop()
-
-    assert (answer, engine.loads, engine.is_open) == (1, 2, False)
 
 
 def test_gpu_that_does_not_start_falls_back_to_the_cpu_and_returns():
@@ -416,53 +240,6 @@ def test_request_with_several_items_in_a_batch_counts_its_time_once():
     items, trace, inference_ms = simulate(main)
     assert items == [2, 2]
     assert inference_ms == pytest.approx(trace.inference_ms)
-
-
-def test_leaking_engine_is_recycled_without_a_failed_request_and_a_steady_one_is_not():
-    async def main(loop, leak_bytes):
-        script = Script(leak_bytes=leak_bytes)
-        host = host_of(script)
-        host.start()
-        await host.settled()
-        for number in range(600):
-            assert (await ask(host, number))[1] == number
-        lanes = len(script.started)
-        await host.stop()
-        return lanes
-
-    assert simulate(lambda loop: main(loop, 3 * 2**20)) > 1
-    assert simulate(lambda loop: main(loop, 0)) == 1
-
-
-def test_growth_that_a_clean_up_gives_back_is_no_leak_the_first_time():
-    async def main(loop, batches):
-        script = Script(leak_bytes=3 * 2**20, frees=True)
-        host = host_of(script)
-        host.start()
-        await host.settled()
-        for number in range(batches):
-            assert (await ask(host, number))[1] == number
-        lanes = len(script.started)
-        await host.stop()
-        return lanes
-
-    assert simulate(lambda loop: main(loop, 300)) == 1
-    assert simulate(lambda loop: main(loop, 600)) == 2
-
-
-def test_engine_is_recycled_after_its_number_of_batches():
-    async def main(loop):
-        script = Script()
-        host = host_of(script, policy=HostPolicy(recycle=RecyclePolicy(after_batches=10)))
-        host.start()
-        await host.settled()
-        lanes = [(await ask(host, number))[0] for number in range(40)]
-        await host.stop()
-        return lanes
-
-    lanes = simulate(main)
-    assert lanes == sorted(lanes)
-    assert lanes[-1] >= 2
 
 
 @pytest.mark.parametrize(("probed", "expected"), [(1, 1), (None, 4), (100, 4)])

@@ -1,0 +1,75 @@
+"""An engine host in virtual time, whose engines do on command what engines do by accident."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from shared.batching import BatchLimits
+from shared.context import RequestContext, entered
+from shared.engine import EngineInfo
+from shared.errors import FatalEngineError
+from shared.host import EngineHost
+from shared.metrics import EngineMetrics
+
+
+@dataclass
+class Script:
+    """What the lanes of one engine do, in order of their starts; the last entry repeats."""
+
+    starts: list = field(default_factory=lambda: [EngineInfo("m", "cuda:0")])
+    started: list = field(default_factory=list)
+    stopped: int = 0
+    leak_bytes: int = 0  # growth of a lane's memory with each batch
+    frees: bool = False  # whether a clean-up gives it back
+
+
+class ScriptedLane:
+    def __init__(self, script):
+        self.script, self.is_alive = script, False
+        self.memory_bytes, self.pid = 500 * 2**20, 1
+
+    def clone(self):
+        return ScriptedLane(self.script)
+
+    async def start(self):
+        await asyncio.sleep(0.5)
+        number = len(self.script.started)
+        self.script.started.append(self)
+        outcome = self.script.starts[min(number, len(self.script.starts) - 1)]
+        if isinstance(outcome, Exception):
+            raise outcome
+        self.is_alive = True
+        return outcome
+
+    async def run(self, key, payloads):
+        await asyncio.sleep(0.1)
+        self.memory_bytes += self.script.leak_bytes
+        if "die" in payloads:
+            self.is_alive = False
+            raise FatalEngineError("gone")
+        return [(self.script.started.index(self), payload) for payload in payloads]
+
+    async def clean_up(self):
+        if self.script.frees:
+            self.memory_bytes = 500 * 2**20
+
+    async def stop(self):
+        self.is_alive = False
+        self.script.stopped += 1
+
+
+def host_of(script, **options):
+    return EngineHost(
+        ScriptedLane(script),
+        BatchLimits(),
+        metrics=EngineMetrics(CollectorRegistry()),
+        name="test",
+        **options,
+    )
+
+
+async def ask(host, payload):
+    with entered(RequestContext("id", time.monotonic() + 1e6)):
+        return await host.run(payload)
