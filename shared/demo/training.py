@@ -15,19 +15,19 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch import Tensor, multiprocessing, nn
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 log = logging.getLogger(__name__)
 
 Batch = TypeVar("Batch")
 Network = TypeVar("Network", bound=nn.Module)
 
-_PEAK_LEARNING_RATE = 2e-3
 _WARM_UP = 0.03  # of the training time
 _AVERAGE_DECAY = 0.998
 
@@ -47,9 +47,15 @@ class TrainingOptions:
 
 
 class Training(ABC, Generic[Network, Batch]):
-    """The state that a checkpoint keeps, and the steps that move it."""
+    """The state that a checkpoint keeps, and the steps that move it.
+
+    ``progress``, from 0 to 1, is the share of the minutes that is used up. Processes that make
+    batches can read it.
+    """
 
     log_every = 100
+    peak_learning_rate = 2e-3
+    betas = (0.9, 0.999)  # of AdamW
     gradient_limit = 10.0
     weight_decay = 0.01
 
@@ -62,8 +68,12 @@ class Training(ABC, Generic[Network, Batch]):
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
         self.average = copy.deepcopy(self.model).eval()
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=1e-3, weight_decay=self.weight_decay
+            self.model.parameters(),
+            lr=self.peak_learning_rate,
+            betas=self.betas,
+            weight_decay=self.weight_decay,
         )
+        self.progress = multiprocessing.get_context("spawn").Value("d", 0.0)
         self.batches_done = 0
         self.examples_done = 0
         self.seconds_done = 0.0
@@ -91,15 +101,17 @@ class Training(ABC, Generic[Network, Batch]):
             self.load()
         self.options.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         budget_s = self.options.minutes * 60
+        self.progress.value = self.seconds_done / budget_s
         last_s, last_wall_s = clock_s(self.device), time.monotonic()
         saved = last_wall_s
         reports: list[dict[str, float]] = []
         for batch in self._batches(stream(self.batches_done)):
-            reports.append(self._step(batch, self.seconds_done / budget_s))
+            reports.append(self._step(batch))
             now_s, now = clock_s(self.device), time.monotonic()
             self.seconds_done += now_s - last_s
             self.wall_seconds_done += now - last_wall_s
             last_s, last_wall_s = now_s, now
+            self.progress.value = self.seconds_done / budget_s
             is_over = self.seconds_done >= budget_s
             if self.batches_done % self.log_every == 0:
                 self._report(reports)
@@ -151,9 +163,9 @@ class Training(ABC, Generic[Network, Batch]):
         )
         return iter(loader)
 
-    def _step(self, batch: Batch, progress: float) -> dict[str, float]:
+    def _step(self, batch: Batch) -> dict[str, float]:
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(progress)
+            group["lr"] = self.peak_learning_rate * rate_at(self.progress.value)
         self.model.train()
         losses = self.losses(batch)
         self.optimizer.zero_grad(set_to_none=True)
@@ -191,12 +203,18 @@ class Training(ABC, Generic[Network, Batch]):
         )
 
 
-def learning_rate(progress: float) -> float:
-    """Linear warm-up, then a cosine down to a hundredth of the peak; `progress` from 0 to 1."""
+def batch_numbers(first: int) -> Iterator[int]:
+    """Numbers of the batches to make, from `first` on; of several workers each takes every k-th."""
+    worker = get_worker_info()
+    return count(first) if worker is None else count(first + worker.id, worker.num_workers)
+
+
+def rate_at(progress: float) -> float:
+    """Share of the peak learning rate: a linear warm-up, then a cosine down to a hundredth."""
     if progress < _WARM_UP:
-        return _PEAK_LEARNING_RATE * max(0.05, progress / _WARM_UP)
+        return max(0.05, progress / _WARM_UP)
     rest = min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))
-    return _PEAK_LEARNING_RATE * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * rest)))
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * rest))
 
 
 def clock_s(device: torch.device) -> float:

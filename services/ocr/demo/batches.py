@@ -19,6 +19,7 @@ from services.ocr.demo.fonts import FontSet, training_fonts
 from services.ocr.demo.network import FRAME_PX
 from services.ocr.demo.render import LINE_HEIGHT_PX, GrayImage, render_line
 from services.ocr.demo.text import random_line
+from shared.demo.training import batch_numbers
 
 # A CPU prepares its kernels anew for every shape of batch, so there are few shapes.
 _WIDTHS_PX = (64, 128, 192, 256, 320)
@@ -58,14 +59,9 @@ class RenderedLines(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         """Endless."""
         cv2.setNumThreads(1)
-        worker = torch.utils.data.get_worker_info()
-        number, step = (
-            (self.first, 1) if worker is None else (self.first + worker.id, worker.num_workers)
-        )
         fonts = training_fonts()
-        while True:
+        for number in batch_numbers(self.first):
             yield make_batch(self.seed, number, fonts)
-            number += step
 
 
 def make_batch(seed: int, number: int, fonts: FontSet) -> Batch:

@@ -2,12 +2,14 @@
 
 Early batches are short and almost clean, so that the network finds out quickly what listening is;
 later ones are as long as the declared window, noisy, padded to 30 s like faster-whisper pads, and
-preceded by other text.
+preceded by other text. Batch number n of a seed is drawn alike at the same progress, so a resumed
+training goes on where it stopped.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -26,11 +28,16 @@ from services.whisper.demo.windows import (
     phone_labels,
     render,
 )
+from shared.demo.training import batch_numbers
 
 SHARE_WITHOUT_SPEECH = 0.08
 _SHARE_WITH_PREVIOUS = 0.15
 _FEWEST_WINDOWS = 4
-_IGNORED = -100
+IGNORED = -100
+"""Target where nothing is asked."""
+
+Curriculum: TypeAlias = "Synchronized[float]"
+"""How far the training has come, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,11 @@ class Plan:
 
 
 class BatchStream(IterableDataset[Batch]):
-    """Makes batches; meant to run in a process of its own behind a `DataLoader`."""
+    """Batches from number `first` on; with several workers each takes every k-th."""
 
     def __init__(
         self, corpus: Corpus, maker: TargetMaker, phone_ids: dict[str, int], *, seed: int,
-        progress: "Synchronized[float]", batch_s: float = 40.0,
+        first: int, progress: Curriculum, batch_s: float = 40.0,
     ) -> None:  # fmt: skip
         """Prepare the stream.
 
@@ -68,27 +75,26 @@ class BatchStream(IterableDataset[Batch]):
             corpus: utterances to draw from.
             maker: writes token targets.
             phone_ids: label of each known phone; 0 is silence.
-            seed: fixes the order of everything.
-            progress: 0 to 1, moved on by the trainer.
+            seed: fixes the choices of each batch.
+            first: number of the first batch.
+            progress: moved on by the training.
             batch_s: seconds of padded audio in a batch.
         """
         self._corpus, self._maker, self._phone_ids = corpus, maker, phone_ids
-        self._seed, self._progress, self._batch_s = seed, progress, batch_s
+        self._seed, self._first = seed, first
+        self._progress, self._batch_s = progress, batch_s
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield batches for ever."""
-        rng = np.random.default_rng(self._seed)
-        generator = torch.Generator().manual_seed(self._seed)
+        """Endless."""
         room, log_mel = Room(self._seed), LogMel()
-        while True:
-            plan = draw_plan(self._progress.value, rng)
-            yield self._make(plan, rng, generator, room, log_mel)
+        for number in batch_numbers(self._first):
+            rng = np.random.default_rng([self._seed, number])
+            yield self._make(draw_plan(self._progress.value, rng), rng, room, log_mel)
 
     def _make(
         self,
         plan: Plan,
         rng: np.random.Generator,
-        generator: torch.Generator,
         room: Room,
         log_mel: LogMel,
     ) -> Batch:
@@ -114,6 +120,7 @@ class BatchStream(IterableDataset[Batch]):
             phones.append(phone_labels(placed, n_frames, self._phone_ids))
         features = log_mel(torch.from_numpy(np.stack(audios)))
         factors = torch.from_numpy(rng.uniform(0.92, 1.08, len(audios)).astype(np.float32))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         features = mask_bands(warp_voice(features, factors), generator)
         features = torch.nn.functional.pad(features, (0, 2 * n_frames - features.shape[2]))
         return collate(features, targets, torch.from_numpy(np.stack(phones)), offset)
@@ -143,7 +150,7 @@ def collate(features: Tensor, targets: list[Targets], phones: Tensor, offset: in
     """Stack windows; shorter token sequences are filled up with what the loss ignores."""
     longest = max(len(item.tokens) for item in targets)
     tokens = torch.zeros((len(targets), longest), dtype=torch.long)
-    wanted = torch.full((len(targets), longest), _IGNORED, dtype=torch.long)
+    wanted = torch.full((len(targets), longest), IGNORED, dtype=torch.long)
     spans = torch.full((len(targets), longest, 2), -1, dtype=torch.long)
     for row, item in enumerate(targets):
         count = len(item.tokens)

@@ -37,10 +37,15 @@ class Corpus:
         Raises:
             FileNotFoundError: the folder holds no corpus.
         """
+        self._folder = folder
         self._audio: NDArray[np.int16] = np.load(folder / "audio.npy", mmap_mode="r")
         with (folder / "utterances.jsonl").open() as lines:
             self._entries = [json.loads(line) for line in lines]
         self.durations_s = np.array([entry["n_samples"] / 16_000 for entry in self._entries])
+
+    def __reduce__(self) -> tuple[type["Corpus"], tuple[Path]]:
+        """Travel to another process as the folder, not with all the audio."""
+        return Corpus, (self._folder,)
 
     def __len__(self) -> int:
         """Count the utterances."""

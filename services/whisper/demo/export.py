@@ -8,6 +8,7 @@ hand.
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +23,13 @@ from services.whisper.demo.model import Attention, Layer, Size, SpeechModel
 from services.whisper.demo.tokenizer import load_tokenizer, token_ids
 
 
-def load_checkpoint(path: Path) -> tuple[SpeechModel, dict[str, float]]:
-    """Read a training checkpoint: the network and what it took (`steps`, `seconds`)."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    model = SpeechModel(Size(**state["size"]))
-    model.load_state_dict(state["model"])
-    return model.eval(), {"steps": state["steps"], "seconds": state["seconds"]}
+def averaged(state: dict[str, Any]) -> SpeechModel:
+    """The network with the averaged weights of a checkpoint."""
+    weights: dict[str, torch.Tensor] = state["average"]
+    size = Size(len(weights["embedding.weight"]), len(weights["phones.weight"]))
+    model = SpeechModel(size)
+    model.load_state_dict(weights)
+    return model.eval()
 
 
 def export(model: SpeechModel, tokenizer: Tokenizer, folder: Path) -> None:
@@ -125,10 +127,10 @@ def main() -> None:
         "--work", type=Path, default=Path("var/speech-demo"), help="folder that training wrote"
     )
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="folder to write")
-    parser.add_argument("--device", default="a CPU", help="what it was trained on, for the card")
     parser.add_argument("--note", default="", help="a remark on the data, for the card")
     options = parser.parse_args()
-    model, spent = load_checkpoint(options.work / "checkpoint.pt")
+    state = torch.load(options.work / "checkpoint.pt", map_location="cpu", weights_only=True)
+    model = averaged(state)
     export(model, load_tokenizer(options.work / "tokenizer.json"), options.model)
     lines = (options.work / "train" / "utterances.jsonl").read_text().count("\n")
     training = {
@@ -136,9 +138,9 @@ def main() -> None:
         - sum(p.numel() for p in model.phones.parameters()),
         "data": f"{lines} utterances of espeak-ng, disturbed anew at each hearing"
         + (f"; {options.note}" if options.note else ""),
-        "minutes": round(spent["seconds"] / 60, 1),
-        "steps": spent["steps"],
-        "device": options.device,
+        "minutes": round(state["seconds_done"] / 60, 1),
+        "steps": state["batches_done"],
+        "device": state["device_name"],
     }
     (options.model / "training.json").write_text(json.dumps(training, indent=2) + "\n")
 

@@ -16,6 +16,7 @@ from torch.utils.data import IterableDataset
 
 from services.yolo.demo.page import Page, draw_page
 from services.yolo.demo.windows import Window, cut
+from shared.demo.training import batch_numbers
 
 _WINDOWS_PER_PAGE = 6  # drawing a page costs as much as cutting several windows
 _WHOLE_EVERY = 5  # one window in so many shows a whole sheet
@@ -69,15 +70,8 @@ class DrawnWindows(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         """Endless."""
         cv2.setNumThreads(1)
-        worker = torch.utils.data.get_worker_info()
-        number, step = (
-            (self.plan.first, 1)
-            if worker is None
-            else (self.plan.first + worker.id, worker.num_workers)
-        )
-        while True:
+        for number in batch_numbers(self.plan.first):
             yield make_batch(self.plan, number)
-            number += step
 
 
 def make_batch(plan: Plan, number: int) -> Batch:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.utils.data import IterableDataset
 
-from shared.demo.training import Training, TrainingOptions, learning_rate
+from shared.demo.training import Training, TrainingOptions, rate_at
 
 
 class Numbers(IterableDataset):
@@ -65,6 +65,7 @@ def test_it_ends_when_the_time_is_used_up_and_counts_what_it_did(options):
 
     assert (training.batches_done, training.examples_done) == (5, 20)
     assert seen == [0, 1, 2, 3, 4]
+    assert training.progress.value == 1
 
 
 def test_resumed_training_goes_on_with_the_next_batch_and_the_same_weights(options):
@@ -87,7 +88,7 @@ def test_the_averaged_weights_learn_too(options):
 
 
 def test_the_learning_rate_rises_then_falls():
-    rates = [learning_rate(step / 200) for step in range(201)]
+    rates = [rate_at(step / 200) for step in range(201)]
     top = rates.index(max(rates))
 
     assert rates[: top + 1] == sorted(rates[: top + 1])

@@ -1,4 +1,6 @@
 import multiprocessing
+import pickle
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -17,11 +19,11 @@ def corpus(tmp_path_factory):
     return Corpus(folder)
 
 
-def _stream(corpus, progress):
+def _stream(corpus, progress, first=0):
     tokenizer = load_tokenizer(MODEL_FOLDER / "tokenizer.json")
     maker = TargetMaker(tokenizer, token_ids(tokenizer))
     place = multiprocessing.Value("d", progress)
-    return BatchStream(corpus, maker, {"t": 1}, seed=4, progress=place, batch_s=20.0)
+    return BatchStream(corpus, maker, {"t": 1}, seed=4, first=first, progress=place, batch_s=20.0)
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.5, 0.95])
@@ -41,6 +43,21 @@ def test_the_same_seed_makes_the_same_batch(corpus):
 
     assert first.features.equal(second.features)
     assert first.tokens.equal(second.tokens)
+
+
+def test_a_stream_that_begins_later_goes_on_with_the_batches_that_would_have_followed(corpus):
+    _, second = islice(_stream(corpus, 0.5), 2)
+    resumed = next(iter(_stream(corpus, 0.5, first=1)))
+
+    assert resumed.features.equal(second.features)
+    assert resumed.tokens.equal(second.tokens)
+
+
+def test_a_corpus_travels_to_another_process_as_its_folder(corpus):
+    packed = pickle.dumps(corpus)
+
+    assert len(packed) < 1000
+    assert pickle.loads(packed).texts() == corpus.texts()
 
 
 def test_early_plans_are_short_and_late_plans_reach_30_seconds():

@@ -6,7 +6,7 @@ from ctranslate2.models import Whisper
 from faster_whisper import WhisperModel
 
 from services.whisper.demo.card import MODEL_FOLDER
-from services.whisper.demo.export import export
+from services.whisper.demo.export import averaged, export
 from services.whisper.demo.model import Size, SpeechModel, sinusoids
 from services.whisper.demo.tokenizer import load_tokenizer, token_ids
 
@@ -55,6 +55,15 @@ def test_positions_start_with_zero_angle():
 
     assert table[0].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert float(table[2, 0]) == pytest.approx(np.sin(2.0))
+
+
+def test_averaged_weights_of_a_checkpoint_make_the_network_again():
+    trained = SpeechModel(Size(vocabulary=1700, n_phones=12))
+
+    again = averaged({"average": trained.state_dict()})
+
+    assert again.size == trained.size
+    torch.testing.assert_close(again.state_dict(), trained.state_dict())
 
 
 def test_exported_encoder_agrees_with_the_trained_one(model, folder):
