@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from services.tolerance.asks import Ask
-from services.tolerance.bundle import Bundle
+from services.tolerance.bundle import Bundle, InstalledBundle
 from services.tolerance.parts import Prediction, PredictRequest, Problem
 from services.tolerance.predict import (
     FloatArray,
@@ -36,8 +36,13 @@ class ToleranceService:
     """What the routes work with."""
 
     knowledge: Knowledge
-    bundle: Bundle | None  # None when no usable model is installed; the host then says why
+    installed: InstalledBundle
     host: EngineHost
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """The model's; None when no usable one is installed."""
+        return self.installed.bundle
 
 
 class PredictAnswer(msgspec.Struct, frozen=True):

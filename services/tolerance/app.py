@@ -1,5 +1,6 @@
 """Builds the tolerance service."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -7,7 +8,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.tolerance.answering import ToleranceService
-from services.tolerance.bundle import BrokenBundle, Bundle, read_bundle
+from services.tolerance.bundle import BrokenBundle, Bundle, InstalledBundle, read_bundle
 from services.tolerance.cases import column_names
 from services.tolerance.data_files import FOLDER, load_catalog
 from services.tolerance.direct_route import DirectPredict
@@ -47,9 +48,10 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
     settings = settings or ToleranceSettings.from_environment()
     registry = CollectorRegistry()
     optimizer = GPUOptimizer(settings, service=NAME)
+    installed = InstalledBundle(partial(find_bundle, settings))
     host = EngineHost(
         optimizer.lane(
-            InlineLane(engine or build_engine(settings)),
+            InlineLane(engine or build_engine(settings, installed.read)),
             "predict",
             device="cpu" if settings.device == "auto" else None,
         ),
@@ -62,7 +64,7 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
         policy=HostPolicy(recycle=optimizer.recycle_policy()),
     )
     knowledge = build_knowledge(load_catalog(), load_iso286())
-    service = ToleranceService(knowledge, _bundle_if_installed(settings), host)
+    service = ToleranceService(knowledge, installed, host)
     has_fast = settings.optimized and settings.fast_route
     has_direct = settings.optimized and settings.direct_route
     return create_app(
@@ -100,20 +102,11 @@ def find_bundle(settings: ToleranceSettings) -> Bundle:
     return bundle
 
 
-def build_engine(settings: ToleranceSettings) -> Engine:
-    """Build the engine of the model that the settings name; nothing is loaded yet."""
+def build_engine(settings: ToleranceSettings, read: Callable[[], Bundle]) -> Engine:
+    """Build the engine of the model whose files ``read`` gives; nothing is loaded yet."""
     from services.tolerance.engine import ToleranceEngine  # xgboost is needed only here
 
-    return ToleranceEngine(
-        partial(find_bundle, settings), device=settings.device, threads=settings.threads
-    )
-
-
-def _bundle_if_installed(settings: ToleranceSettings) -> Bundle | None:
-    try:
-        return find_bundle(settings)
-    except ModelMissing:
-        return None  # the engine meets the same fault when it loads, and the host reports it
+    return ToleranceEngine(read, device=settings.device, threads=settings.threads)
 
 
 def _paths(settings: ToleranceSettings) -> list[PathInfo]:

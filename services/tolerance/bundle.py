@@ -8,7 +8,8 @@ intervals.json  calibration scores per process and characteristic
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from services.tolerance.cases import Category
 from services.tolerance.domain import ProcessDomain, parse_domain
 from services.tolerance.intervals import IntervalTable
+from shared.errors import ModelMissing
 
 MODEL_FILE = "model.ubj"
 CARD_FILE = "card.json"
@@ -56,6 +58,22 @@ class Bundle:
 
 class BrokenBundle(ValueError):
     """A file of the model is missing, changed or made for other columns; the text names it."""
+
+
+class InstalledBundle:
+    """The installed model as it was read last: when the service started, or its engine loaded."""
+
+    def __init__(self, find: Callable[[], Bundle]) -> None:
+        """``find`` reads and verifies the model's files, and raises ``ModelMissing``."""
+        self._find = find
+        self.bundle: Bundle | None = None  # none is installed; the host then says why
+        with suppress(ModelMissing):
+            self.read()
+
+    def read(self) -> Bundle:
+        """Read the files anew; raises ``ModelMissing``."""
+        self.bundle = self._find()
+        return self.bundle
 
 
 def read_bundle(folder: Path) -> Bundle:

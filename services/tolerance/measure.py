@@ -35,7 +35,7 @@ def main() -> None:
     """Measure and print one line per step."""
     settings = ToleranceSettings.from_environment()
     bundle = find_bundle(settings)
-    engine = build_engine(settings)
+    engine = build_engine(settings, lambda: bundle)
     info = engine.load()
     sys.stdout.write(
         f"{info.model} {bundle.version} on {info.device}, {settings.threads} thread(s); "

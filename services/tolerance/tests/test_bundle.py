@@ -67,3 +67,23 @@ async def test_service_without_its_model_says_so_and_still_looks_up_standards(tm
     assert "my-shop" in predicted.json()["detail"]
     assert fit.status_code == 200
     assert ready.status_code == 503
+
+
+async def test_model_that_comes_after_the_start_or_anew_answers_once_it_is_loaded(tmp_path):
+    folder = tmp_path / "tolerance" / "my-shop"
+    app = build(ToleranceSettings(model="my-shop", models_dir=tmp_path))
+    host = app.state.tolerance.host
+    answers = []
+
+    async with running_app(app) as client:
+        for name in ("first", "second"):
+            shutil.copytree(DEMO_MODEL_FOLDER, folder, dirs_exist_ok=True)
+            card = json.loads((folder / "card.json").read_text()) | {"name": name}
+            (folder / "card.json").write_text(json.dumps(card))
+            await host.unload()
+            host.start()
+            await host.settled()
+            answers.append(await client.post("/v1/tolerance/predict", json={"parts": [plate()]}))
+
+    assert [each.status_code for each in answers] == [200, 200]
+    assert [each.json()["model"] for each in answers] == ["first", "second"]
