@@ -13,32 +13,20 @@ import os
 import platform
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
-from numpy.typing import NDArray
 
 from services.yolo.app import build
-from services.yolo.boxes import overlap
+from services.yolo.demo.accuracy import Found, Truth, average_precisions
 from services.yolo.settings import YoloSettings
 from shared.cgroup import usable_cores
 from shared.testing import running_app
 
 RESULTS = Path(__file__).parent / "results" / "eval_yolo.json"
-SAME_IOU = 0.5
 EVERYTHING = {"confidence": 0.001, "max_detections": 300}
-
-
-@dataclass(frozen=True)
-class Boxes:
-    """Boxes of one picture: what was found, or what is there."""
-
-    xyxy: Any  # (n, 4) float32, pixels
-    class_ids: Any  # (n,)
-    scores: Any = None  # (n,), of what was found
 
 
 def main() -> int:
@@ -71,7 +59,10 @@ async def evaluate(settings: YoloSettings, folder: Path) -> dict[str, Any]:
         names = list(info["classes"])
         found = [await ask(client, picture) for picture in pictures]
     there = [labelled(labels, names) for labels in truth.values()]
-    by_class = ap50(found, there, names)
+    by_class = {
+        names[class_id]: round(value, 4)
+        for class_id, value in average_precisions(found, there).items()
+    }
     return {
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.processor() or platform.machine()}, {usable_cores()} cores",
@@ -84,57 +75,24 @@ async def evaluate(settings: YoloSettings, folder: Path) -> dict[str, Any]:
     }
 
 
-async def ask(client: httpx.AsyncClient, picture: bytes) -> Boxes:
+async def ask(client: httpx.AsyncClient, picture: bytes) -> Found:
     """Everything that the service finds on a picture."""
     answer = await client.post("/v1/detect", content=picture, params=EVERYTHING)
     answer.raise_for_status()
     detections = answer.json()["results"][0]["detections"]
     boxes = [list(each["box"].values()) for each in detections]
-    return Boxes(
+    return Found(
         np.array(boxes, np.float32).reshape(-1, 4),
-        np.array([each["class_id"] for each in detections], int),
         np.array([each["confidence"] for each in detections], np.float32),
+        np.array([each["class_id"] for each in detections], np.int64),
     )
 
 
-def labelled(labels: list[dict[str, Any]], names: list[str]) -> Boxes:
+def labelled(labels: list[dict[str, Any]], names: list[str]) -> Truth:
     """Labels (x, y, width, height) of a picture by their corners."""
     boxes = np.array([each["bbox"] for each in labels], np.float32)
     boxes[:, 2:] += boxes[:, :2]
-    return Boxes(boxes, np.array([names.index(each["category"]) for each in labels]))
-
-
-def ap50(found: list[Boxes], there: list[Boxes], names: list[str]) -> dict[str, float]:
-    """Average precision at ``SAME_IOU`` of each class that is there."""
-    from services.yolo.engines.torchvision_ops import ensure_torchvision
-
-    ensure_torchvision()
-    from ultralytics.utils.metrics import ap_per_class
-
-    hits = [matched(one, truth)[:, None] for one, truth in zip(found, there, strict=True)]
-    result = ap_per_class(
-        np.concatenate(hits),
-        np.concatenate([each.scores for each in found]),
-        np.concatenate([each.class_ids for each in found]),
-        np.concatenate([each.class_ids for each in there]),
-    )
-    return {
-        names[int(class_id)]: round(float(value), 4)
-        for class_id, value in zip(result[6], result[5][:, 0], strict=True)
-    }
-
-
-def matched(found: Boxes, there: Boxes) -> NDArray[np.bool_]:
-    """Which findings are hits; a label counts once, for the best finding on it."""
-    hits = np.zeros(len(found.class_ids), bool)
-    is_free = np.ones(len(there.class_ids), bool)
-    for index in np.argsort(-found.scores, kind="stable"):
-        shares = overlap(found.xyxy[index], there.xyxy)
-        shares[~is_free | (there.class_ids != found.class_ids[index])] = 0
-        best = int(shares.argmax())
-        if shares[best] >= SAME_IOU:
-            hits[index], is_free[best] = True, False
-    return hits
+    return Truth(boxes, np.array([names.index(each["category"]) for each in labels], np.int64))
 
 
 if __name__ == "__main__":

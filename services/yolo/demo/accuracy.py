@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.yolo.demo.classes import CLASS_NAMES
+from services.yolo.engines.torchvision_ops import ensure_torchvision
 
 IOU_THRESHOLD = 0.5
 
@@ -37,6 +38,14 @@ class Truth:
 
 def mean_average_precision(found: list[Found], truths: list[Truth]) -> dict[str, float]:
     """AP at IoU 0.5 of each class that occurs, and their mean under "all"."""
+    by_class = average_precisions(found, truths)
+    mean = float(np.mean(list(by_class.values()))) if by_class else 0.0
+    return {"all": mean, **{CLASS_NAMES[k]: value for k, value in by_class.items()}}
+
+
+def average_precisions(found: list[Found], truths: list[Truth]) -> dict[int, float]:
+    """AP at IoU 0.5 of each class that occurs, by its id."""
+    ensure_torchvision()
     from ultralytics.utils.metrics import ap_per_class
 
     hits = np.concatenate([match(f, t)[:, None] for f, t in zip(found, truths, strict=True)])
@@ -46,12 +55,8 @@ def mean_average_precision(found: list[Found], truths: list[Truth]) -> dict[str,
         np.concatenate([f.class_ids for f in found]),
         np.concatenate([t.class_ids for t in truths]),
     )
-    average_precision, classes = result[5], result[6]
-    by_class = {
-        CLASS_NAMES[int(k)]: float(value)
-        for k, value in zip(classes, average_precision[:, 0], strict=True)
-    }
-    return {"all": float(np.mean(average_precision[:, 0])) if len(classes) else 0.0, **by_class}
+    values, classes = result[5][:, 0], result[6]
+    return {int(k): float(value) for k, value in zip(classes, values, strict=True)}
 
 
 def match(found: Found, truth: Truth) -> npt.NDArray[np.bool_]:
