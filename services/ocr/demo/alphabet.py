@@ -20,10 +20,11 @@ OTHER_SIGNS: tuple[str, ...] = tuple("±°×µ·²³≤≥→※□△▽℃Ⓜ�
 CHARACTERS: tuple[str, ...] = (*ASCII, *DRAWING_SIGNS, *OTHER_SIGNS, *HANGUL)
 SPACE = " "
 BLANK_CLASS = 0
+LETTERS: tuple[str, ...] = ("", *CHARACTERS, SPACE)  # of each class
 CLASS_OF: dict[str, int] = {
-    character: index + 1 for index, character in enumerate((*CHARACTERS, SPACE))
+    character: index for index, character in enumerate(LETTERS) if index != BLANK_CLASS
 }
-CLASS_COUNT = len(CLASS_OF) + 1
+CLASS_COUNT = len(LETTERS)
 
 
 def encode(text: str) -> list[int]:
@@ -33,14 +34,3 @@ def encode(text: str) -> list[int]:
         KeyError: a character is not in the alphabet.
     """
     return [CLASS_OF[character] for character in text]
-
-
-def decode(classes: list[int]) -> str:
-    """Text of the best path (Graves et al., 2006): runs of a class count once, blanks fall away."""
-    letters = (*CHARACTERS, SPACE)
-    kept = [
-        current
-        for previous, current in zip([BLANK_CLASS, *classes], classes, strict=False)
-        if current not in (previous, BLANK_CLASS)
-    ]
-    return "".join(letters[index - 1] for index in kept)

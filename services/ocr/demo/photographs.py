@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
+from services.ocr.crops import cut
 from services.ocr.demo.accuracy import character_error_rate
 from services.ocr.demo.reader import Picture, Reader
 
@@ -87,20 +88,9 @@ def _lines(path: Path) -> list[Picture]:
 
 def _straighten(picture: Picture, corners: npt.NDArray[np.float32]) -> Picture:
     """The quadrilateral (4, 2) as an upright rectangle; a tall one is turned, as PP-OCR does."""
-    width = int(
-        max(np.linalg.norm(corners[0] - corners[1]), np.linalg.norm(corners[2] - corners[3]))
-    )
-    height = int(
-        max(np.linalg.norm(corners[0] - corners[3]), np.linalg.norm(corners[1] - corners[2]))
-    )
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(corners, target)
-    crop = cv2.warpPerspective(
-        picture, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    if height >= 1.5 * width:
-        crop = cv2.rotate(crop, cv2.ROTATE_90_COUNTERCLOCKWISE)
-    return np.asarray(crop, np.uint8)
+    crop = cut(picture, corners)
+    is_tall = crop.shape[0] >= 1.5 * crop.shape[1]
+    return np.ascontiguousarray(np.rot90(crop)) if is_tall else crop
 
 
 def _paddle_recogniser(folder: Path) -> Callable[[list[Picture]], list[str]] | None:

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from services.ocr.demo.alphabet import BLANK_CLASS, SPACE
+from services.ocr.demo.alphabet import SPACE
 from services.ocr.demo.render import LINE_HEIGHT_PX
+from services.ocr.engines.ctc import decode
 
 Picture = npt.NDArray[np.uint8]
 
@@ -42,6 +43,4 @@ class Reader:
         padded = np.zeros((1, 3, LINE_HEIGHT_PX, max(width, _SMALLEST_WIDTH_PX)), np.float32)
         padded[0, :, :, :width] = resized.transpose(2, 0, 1)
         probabilities = self._session.run(None, {self._session.get_inputs()[0].name: padded})[0]
-        best = probabilities[0].argmax(axis=1)  # (steps,)
-        is_new = np.concatenate([[True], best[1:] != best[:-1]])
-        return "".join(self._letters[index] for index in best[is_new & (best != BLANK_CLASS)])
+        return decode(probabilities[0], self._letters, used=1.0).text

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from services.ocr.demo.accuracy import character_error_rate
-from services.ocr.demo.alphabet import BLANK_CLASS, decode
+from services.ocr.demo.alphabet import BLANK_CLASS, LETTERS
 from services.ocr.demo.batches import Batch, RenderedLines, evaluation_lines, pad
 from services.ocr.demo.fonts import held_out_fonts
 from services.ocr.demo.network import FRAME_PX, Recogniser
 from services.ocr.demo.render import GrayImage
+from services.ocr.engines.ctc import decode
 from shared.demo.training import Training, TrainingOptions, argument_parser
 
 # Weight of the loss at known character middles, which spares CTC the search for the alignment.
@@ -78,7 +79,8 @@ def read_lines(model: Recogniser, lines: list[tuple[GrayImage, str]]) -> list[tu
     for picture, text in lines:
         width = -(-picture.shape[1] // FRAME_PX) * FRAME_PX
         batch = torch.from_numpy(pad([picture], width)).to(device).float().sub_(127.5).div_(127.5)
-        pairs.append((text, decode(model.scores(batch)[0].argmax(dim=1).tolist())))
+        probabilities = model.scores(batch)[0].softmax(dim=1).cpu().numpy()
+        pairs.append((text, decode(probabilities, LETTERS, used=1.0).text))
     return pairs
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.ocr.demo.accuracy import character_error_rate
-from services.ocr.demo.alphabet import BLANK_CLASS, CHARACTERS, CLASS_COUNT, HANGUL, decode, encode
+from services.ocr.demo.alphabet import CHARACTERS, CLASS_COUNT, HANGUL, encode
 from services.ocr.demo.batches import make_batch
 from services.ocr.demo.distort import distort
 from services.ocr.demo.fonts import held_out_fonts, training_fonts
@@ -30,12 +30,6 @@ def test_alphabet_holds_the_syllables_of_ks_x_1001_once():
     assert len(HANGUL) == 2350
     assert (HANGUL[0], HANGUL[-1]) == ("가", "힝")
     assert len(set(CHARACTERS)) == len(CHARACTERS) == CLASS_COUNT - 2
-
-
-def test_decoding_joins_runs_and_keeps_doubled_letters_apart():
-    a, b = encode("ab")
-
-    assert decode([a, a, BLANK_CLASS, a, b, b, BLANK_CLASS]) == "aab"
 
 
 def test_random_lines_reach_every_character_of_the_alphabet():
