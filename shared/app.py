@@ -4,6 +4,7 @@ A service describes itself with ``ServiceSpec``; this module adds lifespan, ``/l
 ``/metrics``, ``/info``, error handlers, request ids, limits, deadlines and headers, once for all.
 """
 
+import asyncio
 import contextlib
 import logging
 import socket
