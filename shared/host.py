@@ -12,7 +12,7 @@ that wait while a lost lane is replaced stay in the queue, within their deadline
 import asyncio
 import contextlib
 import logging
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Any
 
 from shared.background import Background
@@ -85,6 +85,7 @@ class EngineHost:
         self._sleeps = False  # unloaded for lack of work; the next request loads it again
         self._background, self._watches = Background(), Background()  # the latter while loaded
         self._loading: asyncio.Task[None] | None = None
+        self._freeing: asyncio.Task[None] | None = None  # of lanes that were given up
         self._settled = asyncio.Event()
         self._idle = IdleClock()
         self._set_phase(Phase.UNLOADED)
@@ -161,7 +162,8 @@ class EngineHost:
         """Free a lane first, then load: as after a loss, but its batch is finished."""
         if not self._fleet:
             self._set_phase(Phase.LOADING)
-        self._loading = self._background.spawn(self._load(freeing=[old]))
+        self._freeing = self._background.spawn(self._fleet.free([old]))
+        self._loading = self._background.spawn(self._load())
 
     # The device's memory (``shared.gpu.budget.ShareOwner``)
 
@@ -179,7 +181,7 @@ class EngineHost:
         self._sleeps = True
         lanes = self._fleet.take_all()
         self._set_phase(Phase.UNLOADED)
-        self._background.spawn(self._fleet.free(lanes))
+        self._freeing = self._background.spawn(self._fleet.free(lanes))
 
     def waits_for_memory(self, shortage: Shortage | None) -> None:
         """Say in ``/readyz`` why a load waits."""
@@ -276,8 +278,9 @@ class EngineHost:
 
     # Loading
 
-    async def _load(self, freeing: Sequence[Lane] = ()) -> None:
-        await self._fleet.free(freeing)
+    async def _load(self) -> None:
+        if self._freeing is not None:  # its memory is needed, or the engine itself
+            await asyncio.wait([self._freeing])
         failures = 0
         while len(self._fleet) < self._loader.wanted:
             try:

@@ -23,6 +23,8 @@ class Script:
     stopped: int = 0
     leak_bytes: int = 0  # growth of a lane's memory with each batch
     frees: bool = False  # whether a clean-up gives it back
+    stop_s: float = 0.0  # how long a lane takes to stop
+    alive_at_starts: list = field(default_factory=list)  # other lanes, when each start began
 
 
 class ScriptedLane:
@@ -34,6 +36,7 @@ class ScriptedLane:
         return ScriptedLane(self.script)
 
     async def start(self):
+        self.script.alive_at_starts.append(sum(each.is_alive for each in self.script.started))
         await asyncio.sleep(0.5)
         number = len(self.script.started)
         self.script.started.append(self)
@@ -56,6 +59,7 @@ class ScriptedLane:
             self.memory_bytes = 500 * 2**20
 
     async def stop(self):
+        await asyncio.sleep(self.script.stop_s)
         self.is_alive = False
         self.script.stopped += 1
 

@@ -184,6 +184,18 @@ def test_all_requests_that_meet_an_idle_engine_asleep_are_answered():
     assert answers == [(1, number) for number in range(5)]
 
 
+def test_engine_that_wakes_at_once_is_loaded_when_the_old_one_is_gone():
+    async def main(loop):
+        script = Script(stop_s=1.0)
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        gives_up = host.give_up_if_idle()
+        return gives_up, await ask(host, 1), script.alive_at_starts
+
+    assert simulate(main) == (True, (1, 1), [0, 0])
+
+
 def test_two_lanes_run_side_by_side():
     async def main(loop):
         host = host_of(Script(), policy=HostPolicy(lanes=2))

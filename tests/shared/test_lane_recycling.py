@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from shared.batching import BatchLimits
 from shared.engine import EngineInfo
 from shared.errors import EngineError, FatalEngineError
+from shared.gpu.ledger import DeviceMemoryFull
 from shared.host import EngineHost
 from shared.host_policy import HostPolicy, Phase
 from shared.lane_health import RecyclePolicy
@@ -90,6 +91,25 @@ def test_engine_that_dies_while_its_replacement_starts_is_replaced_once():
         return sum(lane.is_alive for lane in script.started), (await ask(host, 1))[1]
 
     assert simulate(main) == (1, 1)
+
+
+def test_unloading_while_room_is_made_for_a_replacement_ends_the_work_and_the_engine():
+    async def main(loop):
+        script = Script(starts=[EngineInfo("m", "cpu"), DeviceMemoryFull("no room")])
+        host = host_of(script)
+        host.start()
+        await host.settled()
+        recycling = asyncio.ensure_future(host.recycle("test"))
+        await asyncio.sleep(0.45)
+        working = asyncio.ensure_future(ask(host, 1))
+        await recycling
+        await asyncio.sleep(0.01)
+        await host.unload()
+        answer = await working
+        await asyncio.sleep(5)
+        return answer, host.phase, [lane.is_alive for lane in script.started]
+
+    assert simulate(main) == ((0, 1), Phase.UNLOADED, [False, False])
 
 
 class OpenedEngine:
