@@ -86,7 +86,7 @@ class MemoryBudget:
         told: tuple[str, ...] | None = None
         try:
             while True:
-                found = await asyncio.to_thread(self._reserve, claim)
+                found = await self._reserved(claim)
                 if isinstance(found, Share):
                     return found
                 if told != found.asked:
@@ -123,6 +123,17 @@ class MemoryBudget:
         """Whether another load asks for this share."""
         wanted = await asyncio.to_thread(self._ledger.wanted)
         return any(each.id == share.id for each in wanted)
+
+    async def _reserved(self, claim: Claim) -> Share | Shortage:
+        """Ask the ledger; a share that comes after the load was broken off is given back."""
+        asking = asyncio.ensure_future(asyncio.to_thread(self._reserve, claim))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await asyncio.wait([asking])
+            if asking.exception() is None and isinstance(found := asking.result(), Share):
+                await self.release(found)
+            raise
 
     def _reserve(self, claim: Claim) -> Share | Shortage:
         seen = self._monitor.snapshot()

@@ -1,6 +1,7 @@
 """Engines of several services on one device that has room for some of them."""
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -134,6 +135,27 @@ def remember(machine, service, size):
     share = Share("earlier", ledger.holder, service, "model", size)
     ledger.release(ledger.settle(share, size))
     ledger.close()
+
+
+async def test_share_that_comes_when_its_load_was_broken_off_is_given_back(machine):
+    budget, snapshot = machine.budget("a"), machine.monitor.snapshot
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def slow_snapshot():
+        asked.set()
+        may_answer.wait(30)
+        return snapshot()
+
+    machine.monitor.snapshot = slow_snapshot
+    loading = asyncio.ensure_future(budget.reserve("model", None))
+    await asyncio.to_thread(asked.wait, 30)
+    loading.cancel()
+    asyncio.get_running_loop().call_soon(may_answer.set)
+    await asyncio.wait([loading])
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+    assert loading.cancelled()
+    assert machine.shares() == {}
 
 
 async def test_loaded_engine_is_entered_with_what_its_process_holds(machine):
