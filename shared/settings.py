@@ -10,7 +10,6 @@ import importlib
 import ipaddress
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -65,18 +64,14 @@ class ProcessSettings(BaseSettings):
         return (cls.model_config.get("env_prefix") or "").upper()
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
+    def from_environment(cls) -> Self:
         """Read and check the settings.
-
-        Args:
-            environ: variables to check for unknown names; the process's own by default.
 
         Raises:
             SettingsError: a variable is unknown, or a value is out of its range.
         """
-        names = os.environ if environ is None else environ
         known = set(cls.model_fields)
-        for name in sorted(names):
+        for name in sorted(os.environ):
             if not name.upper().startswith(cls.prefix()) or name in cls.library_variables:
                 continue
             field = name[len(cls.prefix()) :].lower().split("__")[0]

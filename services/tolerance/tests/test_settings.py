@@ -11,6 +11,8 @@ def test_readme_holds_the_table_of_settings():
     assert settings_table(ToleranceSettings) in readme
 
 
-def test_unknown_variable_stops_the_start():
+def test_unknown_variable_stops_the_start(monkeypatch):
+    monkeypatch.setenv("TOLERANCE_BATCHSIZE", "4")
+
     with pytest.raises(SettingsError, match="TOLERANCE_BATCHSIZE"):
-        ToleranceSettings.from_environment({"TOLERANCE_BATCHSIZE": "4"})
+        ToleranceSettings.from_environment()
