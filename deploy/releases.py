@@ -6,9 +6,13 @@ Release 0 is the operator's environment and this source tree.
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+_SECRET = re.compile(r"(TOKEN|SECRET|KEY|PASSWORD|REDIS_URL)$")
+"""Names of settings whose values are not shown."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,10 @@ class Release:
     def __str__(self) -> str:
         """In words, for the operator."""
         code = f"code {self.commit[:12]}" if self.commit is not None else ""
-        settings = ", ".join(f"{name}={value}" for name, value in sorted(self.settings.items()))
+        settings = ", ".join(
+            f"{name}={'…' if _SECRET.search(name) else value}"
+            for name, value in sorted(self.settings.items())
+        )
         what = ", ".join(filter(None, [code, settings])) or "as started"
         return f"release {self.number} ({what})"
 
@@ -90,5 +97,7 @@ class Releases:
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)  # settings may be secrets
         new.write_text(json.dumps(kept, indent=2) + "\n")
         os.replace(new, self._path)
