@@ -38,7 +38,7 @@ def _create(db: sqlite3.Connection, arguments: argparse.Namespace) -> int:
     new = key_store.NewKey(
         arguments.name,
         arguments.scopes.split(","),
-        lifetime_s=days * DAY_S if days else None,
+        lifetime_s=days * DAY_S if days is not None else None,
         max_concurrent=arguments.max_concurrent,
         requests_per_minute=arguments.requests_per_minute,
     )
@@ -83,9 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     create = commands.add_parser("create", help="make a key and print it once")
     create.add_argument("name", help="whose it is, for people")
     create.add_argument("--scopes", default="infer,jobs", help="infer, infer:<service>, jobs, …")
-    create.add_argument("--days", type=float, help="days until it expires")
-    create.add_argument("--max-concurrent", type=int, help="requests at a time")
-    create.add_argument("--requests-per-minute", type=int)
+    create.add_argument("--days", type=_days, help="days until it expires")
+    create.add_argument("--max-concurrent", type=_count, help="requests at a time")
+    create.add_argument("--requests-per-minute", type=_count)
     create.set_defaults(run=_create)
     listing = commands.add_parser("list", help="show all keys without their secrets")
     listing.set_defaults(run=_list)
@@ -99,6 +99,20 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("id")
     revoke.set_defaults(run=_revoke)
     return parser
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not days > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return days
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return count
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gateway import key_store
+from gateway import key_store, keys
 from gateway.app import build
 from gateway.database import DATABASE_FILE, connect
 from gateway.key_store import NewKey
@@ -180,6 +180,26 @@ def test_command_line_makes_lists_and_revokes_keys(tmp_path):
     assert run("revoke", identity).returncode == 0
     assert f"{identity}  revoked" in run("list").stdout
     assert run("create", "bob", "--scopes", "root").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        ["--days", "0"],
+        ["--days", "nan"],
+        ["--max-concurrent", "0"],
+        ["--requests-per-minute", "-1"],
+    ],
+)
+def test_command_line_makes_no_key_with_a_senseless_limit(limit, monkeypatch, tmp_path, db, capsys):
+    monkeypatch.setenv("GATEWAY_STATE_DIR", str(tmp_path))
+
+    with pytest.raises(SystemExit) as ended:
+        keys.main(["create", "alice", *limit])
+
+    assert ended.value.code == 2
+    assert limit[0] in capsys.readouterr().err
+    assert key_store.everything(db) == []
 
 
 async def test_new_secret_opens_and_the_old_one_for_its_grace(locked, db):
