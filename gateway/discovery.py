@@ -59,7 +59,7 @@ async def resolve(url: str) -> set[str]:
     loop = asyncio.get_running_loop()
     try:
         rows = await loop.getaddrinfo(parts.hostname, parts.port, proto=6)  # 6: TCP
-    except OSError:
+    except (OSError, UnicodeError):  # the latter of a part beyond 63 characters
         return set()
     hosts = {str(row[4][0]) for row in rows}
     return {f"http://[{host}]:{parts.port}" if ":" in host else f"http://{host}:{parts.port}"

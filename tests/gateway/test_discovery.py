@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from gateway.discovery import Address, DnsFollower, resolve
 from gateway.health import ProbeOptions
 from gateway.registry import Registry
@@ -10,8 +12,9 @@ async def test_name_stands_for_all_its_addresses():
     assert "http://127.0.0.1:8000" in await resolve("dns://localhost:8000")
 
 
-async def test_name_that_does_not_resolve_has_no_address():
-    assert await resolve("dns://does-not-exist.invalid:8000") == set()
+@pytest.mark.parametrize("name", ["does-not-exist.invalid", "a" * 64])
+async def test_name_that_does_not_resolve_has_no_address(name):
+    assert await resolve(f"dns://{name}:8000") == set()
 
 
 async def test_replicas_come_and_stay_while_the_name_resolves():
