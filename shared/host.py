@@ -255,7 +255,7 @@ class EngineHost:
         Raises:
             Unavailable: not ready, or the queue is full.
         """
-        self._idle.touch()
+        self._begin_to_wake()
         return self._batcher.enqueue(item, outcome)
 
     def withdraw(self, waiting: Waiting) -> None:
@@ -263,12 +263,19 @@ class EngineHost:
         self._batcher.withdraw(waiting)
 
     async def _wake(self, context: RequestContext) -> None:
-        self._idle.touch()
-        if self._phase is Phase.UNLOADED and self._wakes_by_itself:
-            self.start()
+        if self._begin_to_wake():
             await self.settled()
         if self.info is not None:
             context.model, context.device = self.info.model, self.info.device
+
+    def _begin_to_wake(self) -> bool:
+        """Load a model that was unloaded for want of work; the queue is open meanwhile."""
+        self._idle.touch()
+        if self._phase is not Phase.UNLOADED or not self._wakes_by_itself:
+            return False
+        self._batcher.open()
+        self.start()
+        return True
 
     def _note(self, context: RequestContext, trace: ItemTrace) -> None:
         self._idle.touch()

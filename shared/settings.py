@@ -102,13 +102,6 @@ class EngineSettings(ProcessSettings):
     threads: int = Field(
         0, ge=0, le=256, description="CPU threads of the engine; 0 takes the CPU quota."
     )
-    max_lanes: int = Field(
-        1,
-        ge=1,
-        le=16,
-        description="Most engine processes side by side. More than 1 lets a probe at the start "
-        "find how many raise the throughput, within memory; the start takes as much longer.",
-    )
     max_batch_size: int = Field(8, ge=1, le=1024, description="Most items in one batch.")
     batch_wait: Literal["auto", "fixed", "off"] = Field(
         "auto",
@@ -130,20 +123,17 @@ class EngineSettings(ProcessSettings):
     max_queue_items: int = Field(
         256, ge=1, description="Most items waiting before 503 is answered."
     )
-    engine_timeout_s: float = Field(
-        300.0, gt=0, description="Longest run of one batch, in s; then the engine is restarted."
-    )
     recycle_after_batches: int = Field(
         0,
         ge=0,
-        description="Batches after which an engine's process is replaced by a fresh one, without a "
-        "gap; 0: only when its memory keeps growing.",
+        description="Batches after which an engine is replaced by a fresh one, without a gap; 0: "
+        "only when its memory keeps growing.",
     )
-    recycle_above_bytes: int = Field(
+    idle_unload_s: float = Field(
         0,
         ge=0,
-        description="Resident memory, in bytes, above which an engine's process is replaced "
-        "likewise; 0: no such bound.",
+        description="Time without work, in s, after which the model is unloaded; the next request "
+        "loads it again, and waits for that. 0: never.",
     )
     gpu_memory_budget_bytes: int | None = Field(
         None,
@@ -176,6 +166,27 @@ class EngineSettings(ProcessSettings):
     )
 
 
+class EngineProcessSettings(EngineSettings):
+    """What can be told besides where engines run in processes of their own."""
+
+    max_lanes: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Most engine processes side by side. More than 1 lets a probe at the start "
+        "find how many raise the throughput, within memory; the start takes as much longer.",
+    )
+    engine_timeout_s: float = Field(
+        300.0, gt=0, description="Longest run of one batch, in s; then the engine is restarted."
+    )
+    recycle_above_bytes: int = Field(
+        0,
+        ge=0,
+        description="Resident memory, in bytes, above which an engine's process is replaced "
+        "by a fresh one; 0: no such bound.",
+    )
+
+
 class HttpSettings(ProcessSettings):
     """What every service can be told of its requests, whether it has an engine or not."""
 
@@ -200,8 +211,8 @@ class HttpSettings(ProcessSettings):
     )
 
 
-class ServiceSettings(HttpSettings, EngineSettings):
-    """What every inference service can be told."""
+class ServiceSettings(HttpSettings, EngineProcessSettings):
+    """What an inference service can be told whose engines run in processes of their own."""
 
 
 def settings_table(settings: type[ProcessSettings]) -> str:

@@ -16,7 +16,6 @@ from shared.cache_settings import result_cache
 from shared.engine import Engine
 from shared.gpu.optimizer import GPUOptimizer
 from shared.host import EngineHost
-from shared.host_policy import HostPolicy
 from shared.lanes import InlineLane, Lane, ProcessLane
 from shared.media.pool import MediaPool
 from shared.metrics import EngineMetrics
@@ -50,7 +49,7 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     registry = CollectorRegistry()
     metrics = EngineMetrics(registry)
     optimizer = GPUOptimizer(settings, service="ocr")
-    policy = HostPolicy(recycle=optimizer.recycle_policy(), max_lanes=optimizer.max_lanes)
+    policy = optimizer.host_policy()
     detector = EngineHost(
         optimizer.lane(
             InlineLane(engine.detector) if engine else _lane(settings, "detector", settings.device),

@@ -27,7 +27,6 @@ from shared.engine import Engine
 from shared.errors import ModelMissing
 from shared.gpu.optimizer import GPUOptimizer
 from shared.host import EngineHost
-from shared.host_policy import HostPolicy
 from shared.lanes import InlineLane
 from shared.metrics import EngineMetrics
 from shared.models.store import ModelStore
@@ -61,7 +60,7 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
         ),
         metrics=EngineMetrics(registry),
         name="predict",
-        policy=HostPolicy(recycle=optimizer.recycle_policy()),
+        policy=optimizer.host_policy(),
     )
     knowledge = build_knowledge(load_catalog(), load_iso286())
     service = ToleranceService(knowledge, installed, host)

@@ -3,10 +3,10 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import DeviceName, ServiceSettings
+from shared.settings import DeviceName, EngineSettings, HttpSettings
 
 
-class ToleranceSettings(ServiceSettings):
+class ToleranceSettings(HttpSettings, EngineSettings):
     """What the operator can tell the tolerance service."""
 
     model_config = SettingsConfigDict(env_prefix="TOLERANCE_")
@@ -18,13 +18,6 @@ class ToleranceSettings(ServiceSettings):
     )
     threads: int = Field(
         1, ge=1, le=256, description="CPU threads of one batch; more than 1 slows small batches."
-    )
-    max_lanes: int = Field(
-        1,
-        ge=1,
-        le=1,
-        description="Always 1: the model runs within the process. Several processes can share a "
-        "port instead (SHARE_PORT).",
     )
     max_batch_size: int = Field(256, ge=1, le=1024, description="Most requests in one batch.")
     max_batch_rows: int = Field(

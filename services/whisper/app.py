@@ -19,7 +19,6 @@ from shared.cgroup import usable_cores
 from shared.engine import Engine
 from shared.gpu.optimizer import GPUOptimizer
 from shared.host import EngineHost
-from shared.host_policy import HostPolicy
 from shared.lanes import InlineLane, Lane, ProcessLane
 from shared.media.limits import AudioLimits
 from shared.media.pool import MediaPool
@@ -54,7 +53,7 @@ def build(
     registry = CollectorRegistry()
     metrics = EngineMetrics(registry)
     optimizer = GPUOptimizer(settings, service="whisper")
-    policy = HostPolicy(recycle=optimizer.recycle_policy(), max_lanes=optimizer.max_lanes)
+    policy = optimizer.host_policy()
     recognise = EngineHost(
         optimizer.lane(
             InlineLane(engine) if engine else recogniser_lane(settings, settings.device),

@@ -12,7 +12,6 @@ from shared.cache_settings import result_cache
 from shared.engine import Engine
 from shared.gpu.optimizer import GPUOptimizer
 from shared.host import EngineHost
-from shared.host_policy import HostPolicy
 from shared.lanes import InlineLane, Lane, ProcessLane
 from shared.media.limits import ImageLimits
 from shared.media.pool import MediaPool
@@ -60,7 +59,7 @@ def build(
         optimizer.batch_limits(max_batch_size=most, max_weight=most * float(USUAL_CANVAS_PX)),
         metrics=EngineMetrics(registry),
         name="detect",
-        policy=HostPolicy(recycle=optimizer.recycle_policy(), max_lanes=optimizer.max_lanes),
+        policy=optimizer.host_policy(),
         cpu_lane=optimizer.cpu_lane(
             _cpu_lane(settings) if engine is None else _inline(cpu_engine), "detect"
         ),

@@ -4,11 +4,11 @@ from dataclasses import replace
 from math import inf
 
 from shared.batching.items import BatchLimits, WaitMode
-from shared.settings import ServiceSettings
+from shared.settings import EngineSettings
 
 
 def limits_from(
-    settings: ServiceSettings,
+    settings: EngineSettings,
     *,
     max_batch_size: int | None = None,
     max_weight: float = inf,

@@ -18,9 +18,10 @@ from shared.gpu.budget import BudgetedLane, BudgetLimits, MemoryBudget
 from shared.gpu.device import Device, DeviceUnavailable, Gpu, choose_device, list_gpus
 from shared.gpu.ledger import MemoryLedger, Share
 from shared.gpu.memory import HostMonitor, MemoryMonitor, NvmlMonitor
+from shared.host_policy import HostPolicy
 from shared.lane_health import RecyclePolicy
 from shared.lanes import Lane
-from shared.settings import ServiceSettings
+from shared.settings import EngineProcessSettings, EngineSettings
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class GPUOptimizer:
 
     def __init__(
         self,
-        settings: ServiceSettings,
+        settings: EngineSettings,
         *,
         service: str,
         gpus: Callable[[], list[Gpu]] = list_gpus,
@@ -98,16 +99,16 @@ class GPUOptimizer:
             queue_factor=queue_factor,
         )
 
-    @property
-    def max_lanes(self) -> int:
-        """Most engines side by side."""
-        return self._settings.max_lanes if self._settings.optimized else 1
-
-    def recycle_policy(self) -> RecyclePolicy:
-        """When an engine's process is replaced by a fresh one."""
-        return RecyclePolicy(
-            after_batches=self._settings.recycle_after_batches or None,
-            above_bytes=self._settings.recycle_above_bytes or None,
+    def host_policy(self) -> HostPolicy:
+        """How many lanes a host may use, when it replaces them and when it unloads them."""
+        settings, max_lanes, above_bytes = self._settings, 1, None
+        if isinstance(settings, EngineProcessSettings):
+            max_lanes = settings.max_lanes if settings.optimized else 1
+            above_bytes = settings.recycle_above_bytes or None
+        return HostPolicy(
+            max_lanes=max_lanes,
+            idle_unload_s=settings.idle_unload_s or None,
+            recycle=RecyclePolicy(settings.recycle_after_batches or None, above_bytes),
         )
 
     def _expected_device(self) -> Device:

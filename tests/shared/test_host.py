@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from shared.batching import ItemTrace
+from shared.batching import Item, ItemTrace
 from shared.context import RequestContext, entered
 from shared.engine import EngineInfo
 from shared.errors import EngineError, FatalEngineError, ModelMissing, NotReady
@@ -182,6 +182,21 @@ def test_all_requests_that_meet_an_idle_engine_asleep_are_answered():
     asleep, answers = simulate(main)
     assert asleep == (Phase.UNLOADED, False, True)
     assert answers == [(1, number) for number in range(5)]
+
+
+def test_request_that_does_not_wait_wakes_an_idle_engine_too():
+    async def main(loop):
+        host = host_of(Script(), policy=HostPolicy(idle_unload_s=30))
+        host.start()
+        await host.settled()
+        await host.unload()
+        outcome = loop.create_future()
+        host.enqueue(Item("late", (), time.monotonic() + 60), outcome)
+        answer = await outcome
+        await host.stop()
+        return answer
+
+    assert simulate(main) == (1, "late")
 
 
 def test_engine_that_wakes_at_once_is_loaded_when_the_old_one_is_gone():

@@ -111,7 +111,7 @@ class OpenVinoModel:
         except RuntimeError:
             log.exception("canvases of %d x %d stay with the free graph", shape[1], shape[0])
             return self._free
-        log.info("compiled the graph for canvases of %d x %d", shape[1], shape[0])
+        log.debug("compiled the graph for canvases of %d x %d", shape[1], shape[0])
         return compiled
 
 

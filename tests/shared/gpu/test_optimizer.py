@@ -4,6 +4,7 @@ from shared.engine import EngineInfo
 from shared.gpu.budget import BudgetedLane
 from shared.gpu.device import Gpu
 from shared.gpu.optimizer import GPUOptimizer
+from shared.host_policy import HostPolicy
 from shared.lane_health import RecyclePolicy
 from shared.lanes import InlineLane
 from shared.settings import ServiceSettings
@@ -75,8 +76,17 @@ async def test_budget_of_the_settings_bounds_the_share(tmp_path):
 def test_engines_are_recycled_as_the_settings_say(tmp_path):
     chosen = optimizer_of(tmp_path, recycle_after_batches=5, recycle_above_bytes=GIB)
 
-    assert chosen.recycle_policy() == RecyclePolicy(after_batches=5, above_bytes=GIB)
-    assert optimizer_of(tmp_path).recycle_policy() == RecyclePolicy(None, None)
+    policy = chosen.host_policy()
+
+    assert policy.recycle == RecyclePolicy(after_batches=5, above_bytes=GIB)
+    assert optimizer_of(tmp_path).host_policy() == HostPolicy()
+
+
+def test_engines_side_by_side_and_idle_time_are_as_the_settings_say(tmp_path):
+    policy = optimizer_of(tmp_path, max_lanes=3, idle_unload_s=60).host_policy()
+
+    assert (policy.max_lanes, policy.idle_unload_s) == (3, 60)
+    assert optimizer_of(tmp_path, max_lanes=3, optimized=False).host_policy().max_lanes == 1
 
 
 def test_batches_are_bounded_as_the_settings_say(tmp_path):
