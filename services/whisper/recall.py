@@ -39,7 +39,7 @@ from shared.context import request_context
 from shared.errors import DeadlineExceeded
 from shared.uploads import UploadedFile
 
-FORMAT = 2
+FORMAT = 3
 """Changes with what is stored, so that results of an older version are not read."""
 
 

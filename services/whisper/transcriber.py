@@ -17,6 +17,7 @@ import numpy as np
 
 from services.whisper.incoming import Decoder, IncomingAudio
 from services.whisper.metrics import SpeechMetrics
+from services.whisper.pauses import out_of_pauses
 from services.whisper.quality import best_of, judged, ladder, next_attempt
 from services.whisper.speech import Span, SpeechDetector, SpeechRules
 from services.whisper.tasks import (
@@ -327,7 +328,9 @@ class Transcriber:
             if options is not None and result.encoded is not None:
                 task = replace(task, audio=result.encoded, language=result.language)
                 options = replace(options, is_encoded=True)
-        return Recognised(replace(best_of(attempts), encoded=None), len(attempts))
+        best = best_of(attempts)
+        words = out_of_pauses(best.words, features)
+        return Recognised(replace(best, words=words, encoded=None), len(attempts))
 
     async def _run(self, task: WindowTask, options: DecodeOptions, window: Window) -> WindowResult:
         result: WindowResult = await self._recogniser.run(

@@ -42,7 +42,6 @@ without speech, batched equal to single.
   digits (numbers are spelled out); names beyond a handful.
 - Several sentences in one window (it was taught up to 8 s, but loses its place), overlapping
   speakers, music.
-- The first word of a window is timed from the window's beginning, as Whisper's alignment does.
 - Previous text as a prompt was taught with up to 200 tokens, but gives it little.
 """
 

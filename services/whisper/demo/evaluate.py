@@ -23,8 +23,8 @@ from services.whisper.demo.corpus import Corpus, make_corpus
 from services.whisper.demo.examination import (
     Listener,
     full_windows,
-    library_results,
     plain_words,
+    service_results,
     silent_windows,
     single_sentences,
     word_error_rate,
@@ -50,7 +50,7 @@ class Figures:
     wer_clean: float  # one sentence a window, CTranslate2 greedy, padded to 10 s
     wer_noisy: float  # the same with noise, rooms and band limits as in training
     wer_full_window: float  # windows of the declared length, one to four sentences and voices
-    wer_clean_30s: float  # faster-whisper, padded to 30 s, with times
+    wer_clean_30s: float  # the service's engine, padded to 30 s, with times
     word_starts_within_200_ms: float
     word_ends_within_200_ms: float
     median_start_error_s: float
@@ -70,8 +70,7 @@ def measure(folder: Path, *, n_sentences: int = 300, threads: int = 2) -> Figure
     truths = [window.text for window in clean]
     audios = [window.audio for window in clean]
     silent = listener.texts(silent_windows(_SILENT_WINDOWS, DECLARED_WINDOW_S))
-    library = WhisperModel(str(folder), compute_type="int8", cpu_threads=threads)
-    said, errors = library_results(library, clean)
+    said, errors = service_results(folder, clean, threads=threads)
     starts_s, ends_s = np.array([e.start_s for e in errors]), np.array([e.end_s for e in errors])
     return Figures(
         n_sentences=len(clean),

@@ -2,7 +2,7 @@
 
 Voices and sentences of the examination were never taught (`voices.HELD_OUT_VARIANTS`,
 `grammar.is_held_out`), and its noises come from another seed. The measured thing is the exported
-folder, through CTranslate2 and faster-whisper.
+folder, through CTranslate2 and the service's own engine.
 """
 
 import re
@@ -15,18 +15,25 @@ import jiwer
 import numpy as np
 from ctranslate2 import StorageView
 from ctranslate2.models import Whisper
-from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from services.whisper.demo.augment import Audio, Room
 from services.whisper.demo.corpus import Corpus
+from services.whisper.demo.features import N_MELS
 from services.whisper.demo.synth import SAMPLE_RATE_HZ
 from services.whisper.demo.tokenizer import load_tokenizer, token_ids
 from services.whisper.demo.windows import Placed, lay_out, render
+from services.whisper.engines.ct2 import Recogniser
+from services.whisper.engines.listener import log_mel
+from services.whisper.pauses import out_of_pauses
+from services.whisper.speech import SpeechRules
+from services.whisper.tasks import DecodeOptions, WindowTask
 
-_LEAD_S, _TAIL_S = 0.1, 0.5
-# Whisper's alignment lets the first word begin with the window, so windows begin close to it.
+SERVICE_DIR = Path(__file__).parents[1]
+_LEAD_S = _TAIL_S = SpeechRules().pad_s
+"""Silence around a sentence: what the service's detector leaves."""
+
 _SEED = 20_260
 _MAX_TOKENS = 200
 
@@ -124,23 +131,31 @@ def word_error_rate(truths: Sequence[str], said: Sequence[str]) -> float:
     )
 
 
-def library_results(
-    model: WhisperModel, windows: Sequence[Window]
+def service_results(
+    folder: Path, windows: Sequence[Window], *, threads: int = 2
 ) -> tuple[list[str], list[WordError]]:
-    """Transcribe through faster-whisper (30 s padding, times, greedy); time right words."""
+    """Recognise as the service does (30 s padding, times, greedy here); time right words."""
+    engine = Recogniser(
+        {
+            "service_dir": str(SERVICE_DIR), "models_dir": str(folder.parent),
+            "model": str(folder), "device": "cpu", "compute_type": "int8", "threads": threads,
+            "beam_size": 1, "replicas": 1, "max_batch_size": 1,
+        }
+    )  # fmt: skip
+    engine.load()
     said, errors = [], []
     for window in windows:
-        segments, _ = model.transcribe(
-            window.audio, language="en", beam_size=1, temperature=0.0, word_timestamps=True,
-            condition_on_previous_text=False,
-        )  # fmt: skip
-        words = [word for segment in segments for word in segment.words or []]
-        said.append(" ".join(word.word.strip() for word in words))
-        errors.extend(
-            _word_errors(
-                window, [(word.word, float(word.start), float(word.end)) for word in words]
-            )
+        features = log_mel(window.audio, n_mels=N_MELS)
+        length_s = len(window.audio) / SAMPLE_RATE_HZ
+        (result,) = engine.run(
+            DecodeOptions(beam_size=1), [WindowTask(features, length_s, "en", has_words=True)]
         )
+        words = out_of_pauses(result.words, features)
+        said.append(result.text)
+        errors.extend(
+            _word_errors(window, [(word.text, word.start_s, word.end_s) for word in words])
+        )
+    engine.close()
     return said, errors
 
 
