@@ -263,7 +263,8 @@ class DynamicBatcher:
             self._timer = None
         if not self._idle:
             return False
-        batch = self._queue.take_batch(self._limits.max_batch_size, self._weight_budget)
+        limits = self._limits
+        batch = self._queue.take_batch(limits.max_batch_size, self._weight_budget, self._bulk_room)
         if not batch:
             return False
         weight = sum(each.item.weight for each in batch)
@@ -292,6 +293,9 @@ class DynamicBatcher:
         room = limits.max_batch_size - len(queue)
         useful_s = self._returns.useful_wait_s(now, len(queue), room, self._cost.line[0])
         return min(useful_s, MOST_OF_SLACK * max(0.0, queue.earliest_deadline - now))
+
+    def _bulk_room(self, weight: float) -> float:
+        return self._cost.weight_beside(weight, self._limits.bulk_stretch)
 
     def _weight_budget(self, key: Hashable) -> float:
         latency_cap = self._cost.weight_within(self._limits.max_latency_ms / 1000)

@@ -68,3 +68,10 @@ class CostModel:
         if not self.is_known or slope <= 0:
             return inf
         return max(0.0, (duration_s - fixed) / slope)
+
+    def weight_beside(self, weight: float, share: float) -> float:
+        """Largest weight that lengthens a run of ``weight`` by at most ``share`` of its time."""
+        slope = self.line[1]
+        if not self.is_known or slope <= 0:
+            return inf
+        return share * self.predict_s(weight) / slope

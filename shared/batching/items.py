@@ -57,6 +57,8 @@ class BatchLimits:
     max_batch_wait_ms: float = 5.0  # longest wait of an idle lane for a fuller batch
     inline_below_ms: float = 0.0  # shorter batches run on the event loop, where the lane can
     interactive_share: int = 8  # interactive items started for each bulk one, while both wait
+    bulk_stretch: float = 1.0  # share of a batch's time that bulk items may add, as long as
+    # interactive work comes; infinite: they fill it up
     aging_s: float = 10.0  # an item this old goes before any that has not yet waited
     isolate_failures: bool = True  # run a failed batch again in halves; off for stateful engines
     learn_memory_cap: bool = True  # remember the weight at which the device ran out of memory

@@ -61,6 +61,7 @@ class WaitQueue:
         self._share = interactive_share
         self._aging_s = aging_s
         self._credit = interactive_share  # interactive items until a bulk one is due
+        self._calm = interactive_share  # batches since the last one that held interactive items
         self._held: dict[Priority, dict[Hashable, Held]] = {each: {} for each in Priority}
         self._earliest = inf  # no deadline in the queue is before this
         self.size_bytes = 0
@@ -138,20 +139,31 @@ class WaitQueue:
         self._earliest = self.earliest_deadline
         return late
 
-    def take_batch(self, max_items: int, max_weight: Callable[[Hashable], float]) -> list[Waiting]:
+    def take_batch(
+        self,
+        max_items: int,
+        max_weight: Callable[[Hashable], float],
+        bulk_room: Callable[[float], float] = lambda _weight: inf,
+    ) -> list[Waiting]:
         """Take out the members of the next batch.
 
         The most urgent item of the class whose turn it is leads; items with the same key join it in
-        order of urgency while count and weight allow, those of its own class first.
+        order of urgency while count and weight allow, those of its own class first. Interactive
+        items wait for the batch before theirs and for their own; while they come, and some batches
+        longer, bulk items keep both short.
 
         Args:
             max_items: most items.
             max_weight: most weight, by key; the leader is taken whatever it weighs.
+            bulk_room: most weight of bulk items that may join a batch of this weight meanwhile.
         """
         live = [each for each in self._waiting if not each.is_abandoned]
         if not live:
             return []
-        if self._fits_as_a_whole(max_items, max_weight):
+        holds_back = bool(self._held[Priority.BULK]) and (
+            self._calm < self._share or bool(self._held[Priority.INTERACTIVE])
+        )
+        if not holds_back and self._fits_as_a_whole(max_items, max_weight):
             if not _is_in_order(live):
                 live.sort(key=self._urgency)
             if len(live) == len(self._waiting):
@@ -163,12 +175,21 @@ class WaitQueue:
         live.sort(key=lambda each: (each.item.priority != turn, *self._urgency(each)))
         leader = live[0]
         batch, room = [leader], max_weight(leader.item.key) - leader.item.weight
+        left: float | None = None if holds_back else inf  # for bulk items; settled at the first
         for each in live[1:]:
             if len(batch) >= max_items:
                 break
-            if each.item.key == leader.item.key and each.item.weight <= room:
-                batch.append(each)
-                room -= each.item.weight
+            weight = each.item.weight
+            if each.item.key != leader.item.key or weight > room:
+                continue
+            if each.item.priority is Priority.BULK:
+                if left is None:
+                    left = bulk_room(sum(member.item.weight for member in batch))
+                if weight > left:
+                    continue
+                left -= weight
+            batch.append(each)
+            room -= weight
         return self._taken(batch)
 
     def _fits_as_a_whole(self, max_items: int, max_weight: Callable[[Hashable], float]) -> bool:
@@ -205,6 +226,7 @@ class WaitQueue:
         if bulk:
             self._credit = min(self._share, max(0, self._credit) + self._share * bulk)
         self._credit -= len(batch) - bulk
+        self._calm = self._calm + 1 if bulk == len(batch) else 0
 
 
 def _is_in_order(arrived: list[Waiting]) -> bool:

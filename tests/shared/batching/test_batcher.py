@@ -396,3 +396,62 @@ def test_fixed_wait_costs_a_lone_client_its_window():
     _, latency = throughput(WaitMode.FIXED, clients=1)
 
     assert latency == pytest.approx(0.009 + 0.005)
+
+
+def beside_bulk(**limits):
+    """Latencies of a client that asks now and then beside long work, and sizes of all batches.
+
+    A device on which each item costs its own time, as on a CPU.
+    """
+
+    async def main(loop):
+        bench = Bench(loop, FakeLane(fixed_s=0.01, per_weight_s=0.1), **limits)
+        bulk = asyncio.Semaphore(16)
+        latencies, running = [], set()
+
+        async def feed():
+            for number in range(240):
+                await bulk.acquire()
+                task = bench.submit(("bulk", number), priority=Priority.BULK)
+                running.add(task)
+                task.add_done_callback(lambda _: bulk.release())
+
+        feeding = asyncio.ensure_future(feed())
+        await asyncio.sleep(5.0)  # alone at first, which shows what batches cost
+        while len(latencies) < 12:
+            begun = loop.time()
+            await bench.submit(("short", len(latencies)))
+            latencies.append(loop.time() - begun)
+            await asyncio.sleep(0.3)
+        await feeding
+        await bench.outcomes(running)
+        return latencies, [[kind for kind, _ in tags] for _, tags, _, _ in bench.lane.batches]
+
+    return simulate(main)
+
+
+def test_bulk_work_lengthens_interactive_batches_by_their_own_time_at_most():
+    latencies, batches = beside_bulk(max_batch_size=8)
+
+    assert max(latencies[1:]) <= 0.45  # two batches of two: the one before, and its own
+    assert all(len(tags) <= 2 for tags in batches if "short" in tags)
+
+
+def test_bulk_work_fills_batches_before_and_after_interactive_work():
+    _, batches = beside_bulk(max_batch_size=8)
+
+    first = next(n for n, tags in enumerate(batches) if "short" in tags)
+    last = max(n for n, tags in enumerate(batches) if "short" in tags)
+    assert {len(tags) for tags in batches[2:first]} == {8}
+    assert 8 in {len(tags) for tags in batches[last + 10 :]}
+
+
+def test_bulk_work_may_fill_all_batches_where_a_full_one_takes_no_longer():
+    async def main(loop):
+        bench = Bench(loop, FakeLane(fixed_s=0.1, per_weight_s=0.001), max_batch_size=8)
+        for round_of in range(6):  # the first few teach what batches cost
+            tasks = [bench.submit(("bulk", n), priority=Priority.BULK) for n in range(2 + round_of)]
+            await bench.outcomes([*tasks, bench.submit(("short", 0))])
+        return [len(tags) for _, tags, _, _ in bench.lane.batches][-1]
+
+    assert simulate(main) == 8
