@@ -103,12 +103,12 @@ class Recogniser:
         )
 
     def warm_up(self) -> None:
-        """Recognise a silent window on each replica, words included: every kernel has run once."""
+        """Recognise silent windows, words included, so that every kernel has run once."""
         task = WindowTask(
             np.zeros((self._model.n_mels, 100), np.float32), 1.0,
             self._languages[0], has_words=True,
         )  # fmt: skip
-        for batch in (1, 2 * self._replicas.split.replicas):
+        for batch in (1, self._replicas.split.replicas + 1):
             for result in self.run(DecodeOptions(max_new_tokens=4), [task] * batch):
                 if not isinstance(result, WindowResult):
                     raise EngineError("the model cannot recognise a silent window") from result
