@@ -48,8 +48,8 @@ PIECE_SAMPLES = 1000 * FRAME_SAMPLES
 SURE_LANGUAGE = 0.5
 """From this probability on, the language found in one window holds for the rest."""
 
-INTERACTIVE_WINDOWS = 4
-"""Windows after these are bulk work: by then it is a long recording."""
+SHORT_WINDOWS = 4
+"""Recordings longer than so many windows are bulk work after their first text."""
 
 WINDOW_MARGIN_S = 1.0
 """A stretch of speech is kept this much shorter than the window, for its padding."""
@@ -320,7 +320,7 @@ class Transcriber:
         rest = ladder(first, temperature=request.temperature)
         options: DecodeOptions | None = rest.pop(0)
         while options is not None:
-            result = await self._run(task, options, window)
+            result = await self._run(task, options, _priority(job, window))
             attempts.append(result)
             options = next_attempt(result, options, rest)
             if len(attempts) == limits.max_attempts:
@@ -332,17 +332,24 @@ class Transcriber:
         words = out_of_pauses(best.words, features)
         return Recognised(replace(best, words=words, encoded=None), len(attempts))
 
-    async def _run(self, task: WindowTask, options: DecodeOptions, window: Window) -> WindowResult:
+    async def _run(
+        self, task: WindowTask, options: DecodeOptions, priority: Priority
+    ) -> WindowResult:
         result: WindowResult = await self._recogniser.run(
             task,
             key=options,
             weight=task.duration_s,
-            priority=(
-                Priority.INTERACTIVE if window.index < INTERACTIVE_WINDOWS else Priority.BULK
-            ),
+            priority=priority,
             size_bytes=task.audio.nbytes,
         )
         return result
+
+
+def _priority(job: _Job, window: Window) -> Priority:
+    """A recording is as long as is known so far; decoding is far ahead of recognition."""
+    longest = SHORT_WINDOWS * job.limits.window_s * SAMPLE_RATE_HZ
+    is_first, is_short = window.index == 0, job.audio.n_samples <= longest
+    return Priority.INTERACTIVE if is_first or is_short else Priority.BULK
 
 
 async def _fits_a_window(job: _Job) -> bool:
