@@ -33,7 +33,8 @@ class WhisperSettings(CachedServiceSettings):
         ge=0,
         le=256,
         description="Replicas of the model on a CPU, which share its weights and WHISPER_THREADS, "
-        "and take windows side by side; 0 measures at start how many pay.",
+        "and take windows side by side; 0: two on two cores, on more as many as are measured to "
+        "pay at start.",
     )
     max_new_tokens: int = Field(224, ge=1, le=224, description="Most tokens of one window's text.")
     max_attempts: int = Field(

@@ -28,8 +28,13 @@ class Split:
 
 
 def even_splits(cores: int) -> Iterator[Split]:
-    """All ways to use ``cores`` evenly, from one replica to one for each core."""
-    for count in range(1, cores + 1):
+    """Ways to use ``cores`` evenly, from two replicas to one for each core.
+
+    A single replica is offered only where there is one core: what the last doubling of its threads
+    gains for a window alone is little beside what a second replica gains for all others, and it
+    looks like more on a machine that is busy with starting.
+    """
+    for count in range(min(cores, 2), cores + 1):
         if cores % count == 0:
             yield Split(count, cores // count)
 

@@ -18,9 +18,9 @@ def replicas(random_model):
     ("cores", "splits"),
     [
         (1, [Split(1, 1)]),
-        (2, [Split(1, 2), Split(2, 1)]),
-        (6, [Split(1, 6), Split(2, 3), Split(3, 2), Split(6, 1)]),
-        (7, [Split(1, 7), Split(7, 1)]),
+        (2, [Split(2, 1)]),
+        (6, [Split(2, 3), Split(3, 2), Split(6, 1)]),
+        (7, [Split(7, 1)]),
     ],
 )
 def test_cores_are_divided_without_a_rest(cores, splits):
