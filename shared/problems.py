@@ -54,7 +54,8 @@ def invalid_input(faults: Sequence[Any], skip: Sequence[str] = ("body", "query")
         path = list(fault["loc"])
         if len(path) > 1 and path[0] in skip:
             path = path[1:]
-        listed.append(FieldFault(".".join(str(part) for part in path), str(fault["msg"])))
+        told = str(fault["msg"]).removeprefix("Value error, ")  # what a validator of ours says
+        listed.append(FieldFault(".".join(str(part) for part in path), told))
     shown = "; ".join(f"{fault.loc}: {fault.msg}" for fault in listed[:5])
     return InvalidInput(shown, faults=listed)
 

@@ -1,8 +1,15 @@
 """Request options and answers of ``/v1/ocr``."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 Point = tuple[float, float]
 MIN_TILE_PX = 256
@@ -32,25 +39,24 @@ class OcrOptions(BaseModel):
         0, ge=0, le=7, description="Width in pixels of a median filter against specks; 0: none."
     )
     deskew: bool = Field(False, description="Turn a page that slopes by up to 15 degrees level.")
+    tile_overlap: int = Field(
+        128, ge=0, le=1024, description="Least overlap of two tiles, in pixels."
+    )
     tile_size: int = Field(
         0,
         ge=0,
         le=4096,
         description="Search large pages in tiles of at most this side, in pixels; 0: as a whole.",
     )
-    tile_overlap: int = Field(
-        128, ge=0, le=1024, description="Least overlap of two tiles, in pixels."
-    )
     words: bool = Field(False, description="Give each line's words with their places.")
     response_format: Literal["json", "text", "markdown", "hocr"] = "json"
 
-    @model_validator(mode="after")
-    def _check_tiles(self) -> Self:
-        if self.tile_size and self.tile_size < max(MIN_TILE_PX, 2 * self.tile_overlap):
-            raise ValueError(
-                f"tile_size must be 0, or at least {MIN_TILE_PX} and twice tile_overlap"
-            )
-        return self
+    @field_validator("tile_size")
+    @classmethod
+    def _holds_its_overlaps(cls, side_px: int, info: ValidationInfo) -> int:
+        if side_px and side_px < max(MIN_TILE_PX, 2 * info.data.get("tile_overlap", 0)):
+            raise ValueError(f"should be 0, or at least {MIN_TILE_PX} and twice tile_overlap")
+        return side_px
 
 
 class Box(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from services.whisper.languages import NAMES, language_code
 
@@ -60,13 +60,19 @@ class TranscriptionOptions(TranslationOptions):
     def _known_languages(cls, value: list[str]) -> list[str]:
         return [_code(each) for each in value]
 
-    @model_validator(mode="after")
-    def _fits_format(self) -> "TranscriptionOptions":
-        if self.include and self.response_format != "json":
-            raise ValueError("include[]=logprobs needs response_format=json")
-        if "word" in self.timestamp_granularities and self.response_format != "verbose_json":
-            raise ValueError("timestamp_granularities[] needs response_format=verbose_json")
-        return self
+    @field_validator("include")
+    @classmethod
+    def _include_fits_format(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        if value and info.data.get("response_format", "json") != "json":
+            raise ValueError("logprobs need response_format=json")
+        return value
+
+    @field_validator("timestamp_granularities")
+    @classmethod
+    def _times_fit_format(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        if "word" in value and info.data.get("response_format") not in ("verbose_json", None):
+            raise ValueError("times of words need response_format=verbose_json")
+        return value
 
     @property
     def wants_words(self) -> bool:

@@ -143,6 +143,7 @@ async def test_language_may_be_a_name(client, one_sentence):
         ({"temperature": "1.5"}, 422, "temperature"),
         ({"response_format": "xml"}, 422, "response_format"),
         ({"timestamp_granularities[]": "letter"}, 422, "timestamp_granularities.0"),
+        ({"include[]": "logprobs", "response_format": "text"}, 422, "include"),
         ({"beam_size": "0"}, 422, "beam_size"),
         ({"diarize": "true"}, 400, "diarize"),
         ({"response_format": "diarized_json"}, 400, "response_format"),
@@ -159,8 +160,9 @@ async def test_wrong_field_is_named(client, one_sentence, fields, status, loc):
 async def test_words_without_verbose_json_are_refused(client, one_sentence):
     answer = await post(client, one_sentence, timestamp_granularities="word")
 
+    told = "times of words need response_format=verbose_json"
     assert answer.status_code == 422
-    assert "response_format=verbose_json" in answer.json()["detail"]
+    assert answer.json()["detail"] == f"timestamp_granularities: {told}"
 
 
 async def test_request_without_file_names_it(client):
