@@ -11,7 +11,7 @@ from deploy.discover import find_services
 from deploy.example import first_request
 from deploy.install import requirement_files
 from shared.models.catalog import read_catalog
-from shared.settings import settings_table
+from shared.settings import SettingsError, settings_table
 from tests.contract.conftest import ROOT
 
 FILES = ("README.md", "requirements.in", "compose.yaml", "app.py", "settings.py")
@@ -60,6 +60,13 @@ def test_every_setting_says_what_it_is_for(settings_class):
     without = [name for name, field in settings_class.model_fields.items() if not field.description]
 
     assert without == []
+
+
+def test_unknown_variable_of_its_prefix_stops_the_start(service, settings_class, monkeypatch):
+    monkeypatch.setenv(f"{service.prefix}NO_SUCH_SETTING", "4")
+
+    with pytest.raises(SettingsError, match=f"{service.prefix}NO_SUCH_SETTING"):
+        settings_class.from_environment()
 
 
 def test_readme_holds_the_settings_table(service, settings_class):

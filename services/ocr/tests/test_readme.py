@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.ocr.settings import OcrSettings
 from services.ocr.tests.conftest import as_png, ask, draw_page
 from services.ocr.weights import SERVICE_DIR
 from shared.models.catalog import read_catalog
-from shared.settings import settings_table
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -40,10 +38,6 @@ def assert_alike(got, shown, path="answer"):
         assert got == pytest.approx(shown, abs=15), path
     else:
         assert got == shown, path
-
-
-def test_settings_table_is_current():
-    assert settings_table(OcrSettings) in README
 
 
 def test_every_model_of_the_catalogue_is_named():

@@ -4,9 +4,6 @@ import json
 import re
 from pathlib import Path
 
-from services.whisper.settings import WhisperSettings
-from shared.settings import settings_table
-
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
@@ -33,12 +30,6 @@ async def test_answer_has_the_shape_that_the_readme_shows(client, one_sentence):
     assert [each["word"] for each in answer["words"]] == [each["word"] for each in shown["words"]]
     assert list(answer["words"][0]) == list(shown["words"][0])
     assert answer["usage"] == shown["usage"]
-
-
-def test_settings_table_is_up_to_date():
-    shown = README.split("<!-- settings -->\n")[1].split("<!-- /settings -->")[0]
-
-    assert shown.strip() == settings_table(WhisperSettings).strip()
 
 
 def test_all_files_that_the_readme_names_exist():

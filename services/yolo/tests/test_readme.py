@@ -6,14 +6,9 @@ import pytest
 from services.yolo.app import build
 from services.yolo.engine import SERVICE_DIR
 from services.yolo.settings import YoloSettings
-from shared.settings import settings_table
 from shared.testing import running_app
 
 README = (SERVICE_DIR / "README.md").read_text()
-
-
-def test_settings_table_is_that_of_the_code():
-    assert settings_table(YoloSettings) in README
 
 
 @pytest.mark.data
