@@ -6,42 +6,30 @@ from services.tolerance.predict import answer, model_input, prepare
 
 
 def plate(material="al_6061", process="milling", *, length=100.0, width=50.0, thickness=12.0):
-    return Part(
-        material=material,
-        process=process,
-        feature="plane",
-        dimensions_mm=Dimensions(length=length, width=width, thickness=thickness),
-        characteristics=["flatness"],
-    )
+    sizes = {"length": length, "width": width, "thickness": thickness}
+    return _part(material, process, "plane", "flatness", **sizes)
 
 
 def bore(material="steel_s45c", process="reaming", *, diameter=20.0, depth=30.0):
-    return Part(
-        material=material,
-        process=process,
-        feature="hole",
-        dimensions_mm=Dimensions(diameter=diameter, depth=depth),
-        characteristics=["cylindricity"],
-    )
+    return _part(material, process, "hole", "cylindricity", diameter=diameter, depth=depth)
 
 
 def shaft(material="steel_s45c", process="turning", *, diameter=30.0, length=60.0):
-    return Part(
-        material=material,
-        process=process,
-        feature="cylinder",
-        dimensions_mm=Dimensions(diameter=diameter, length=length),
-        characteristics=["cylindricity"],
-    )
+    return _part(material, process, "cylinder", "cylindricity", diameter=diameter, length=length)
 
 
 def hole_pattern(material="al_6061", process="milling", *, location_x=80.0, location_y=40.0):
+    places = {"location_x": location_x, "location_y": location_y}
+    return _part(material, process, "pattern", "position", **places)
+
+
+def _part(material, process, feature, characteristic, **dimensions_mm):
     return Part(
         material=material,
         process=process,
-        feature="pattern",
-        dimensions_mm=Dimensions(location_x=location_x, location_y=location_y),
-        characteristics=["position"],
+        feature=feature,
+        dimensions_mm=Dimensions(**dimensions_mm),
+        characteristics=[characteristic],
     )
 
 
