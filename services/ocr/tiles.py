@@ -13,7 +13,10 @@ import cv2
 import numpy as np
 
 from services.ocr.readings import FloatArray
+from shared.errors import FieldFault, InvalidInput
 
+MOST_TILES = 512
+"""Of one page: each is a search of its own."""
 SAME_THICKNESS = 1.35
 """Two parts are one line if the box around both is at most this much thicker than the thicker."""
 MOSTLY_INSIDE = 0.6
@@ -38,14 +41,21 @@ def make_tiles(width_px: int, height_px: int, tile_px: int, overlap_px: int) -> 
         height_px: its height.
         tile_px: longest side of a tile; 0 makes one tile of the whole page.
         overlap_px: least overlap of neighbours, below ``tile_px``.
+
+    Raises:
+        InvalidInput: there would be more than ``MOST_TILES``.
     """
     if not tile_px:
         return [Tile(0, 0, width_px, height_px)]
-    return [
-        Tile(left, top, right, bottom)
-        for top, bottom in _spans(height_px, tile_px, overlap_px)
-        for left, right in _spans(width_px, tile_px, overlap_px)
-    ]
+    across, down = (_spans(side, tile_px, overlap_px) for side in (width_px, height_px))
+    count = len(across) * len(down)
+    if count > MOST_TILES:
+        text = (
+            f"a page of {width_px} x {height_px} pixels would need {count} tiles; "
+            f"the limit is {MOST_TILES}: raise tile_size or lower tile_overlap"
+        )
+        raise InvalidInput(text, faults=[FieldFault("tile_size", text)])
+    return [Tile(left, top, right, bottom) for top, bottom in down for left, right in across]
 
 
 def join_tiles(found: Sequence[FloatArray]) -> list[FloatArray]:

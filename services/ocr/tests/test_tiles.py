@@ -3,6 +3,7 @@ import pytest
 
 from services.ocr.tests.conftest import box
 from services.ocr.tiles import Tile, join_tiles, make_tiles
+from shared.errors import InvalidInput
 
 
 def joined(*tiles):
@@ -25,6 +26,13 @@ def test_tiles_cover_the_page_and_overlap(size):
     assert covered.all()
     lefts = sorted({tile.left for tile in tiles})
     assert all(b - a <= 1280 - 128 for a, b in zip(lefts, lefts[1:], strict=False))
+
+
+def test_page_of_too_many_tiles_is_refused_by_the_name_of_the_option():
+    with pytest.raises(InvalidInput, match="would need 6084 tiles; the limit is 512") as refused:
+        make_tiles(10_000, 10_000, 256, 128)
+
+    assert refused.value.faults[0].loc == "tile_size"
 
 
 def test_text_found_in_two_tiles_is_one():
