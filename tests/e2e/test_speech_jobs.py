@@ -105,8 +105,11 @@ async def test_killed_service_goes_on_with_a_job_where_it_was(recording, tmp_pat
 
     assert state["progress"]["total"] == 72
     assert seen[-1]["status"] == "succeeded"
-    # The second process begins to count anew: it was asked for five windows only.
-    assert result.json()["text"] == "one two three one two three four five"
+    # The second process begins to count anew: it was asked for five windows only, which may reach
+    # the model in another order than they are told in.
+    words = result.json()["text"].split()
+    assert words[:3] == ["one", "two", "three"]
+    assert sorted(words[3:]) == sorted(["one", "two", "three", "four", "five"])
     assert 'gantry_speech_windows_total{source="memory"} 3.0' in metrics
 
 

@@ -153,7 +153,7 @@ async def test_request_that_is_still_running_keeps_no_later_answer_from_being_dr
         pass
 
     async def ask(key, go=None):
-        scope = {"type": "http", "method": "POST", "path": "/v1/work", "query_string": b"",
+        scope = {"type": "http", "method": "POST", "path": "/v1/echo", "query_string": b"",
                  "headers": [], "state": {"caller": Caller()}}  # fmt: skip
         exchange = Exchange(scope, send, route=None)
         body = RequestBody(

@@ -100,4 +100,4 @@ async def test_answered_requests_are_freed_without_the_collector(served):
 
 
 def calls_in_memory():
-    return sum(isinstance(each, DirectCall) for each in gc.get_objects())
+    return sum(type(each) is DirectCall for each in gc.get_objects())

@@ -272,7 +272,7 @@ def test_job_that_would_fill_the_disk_is_refused_before_it_is_read(tmp_path):
 async def test_caller_with_too_many_open_jobs_is_over_its_quota(gateway_over, gated):
     async with gateway_over(gated.upstream) as (gateway, client, _urls):
         store, files = gateway.parts.job_store, gateway.parts.job_files
-        await client.post("/v1/work", content=b"x", headers=ASYNC)
+        await client.post("/v1/echo", content=b"x", headers=ASYNC)
         exchange = SimpleNamespace(scope={"headers": [], "state": {"caller": Caller()}})
 
         with pytest.raises(QuotaExceeded, match="open jobs") as refused:
