@@ -160,37 +160,28 @@ class WaitQueue:
         live = [each for each in self._waiting if not each.is_abandoned]
         if not live:
             return []
-        holds_back = bool(self._held[Priority.BULK]) and (
-            self._calm < self._share or bool(self._held[Priority.INTERACTIVE])
-        )
+        holds_back = self._holds_back()
         if not holds_back and self._fits_as_a_whole(max_items, max_weight):
-            if not _is_in_order(live):
-                live.sort(key=self._urgency)
-            if len(live) == len(self._waiting):
-                self._empty()
-                self._charge(live)
-                return live
-            return self._taken(live)
+            return self._whole(live)
         turn = self._whose_turn(live)
         live.sort(key=lambda each: (each.item.priority != turn, *self._urgency(each)))
-        leader = live[0]
-        batch, room = [leader], max_weight(leader.item.key) - leader.item.weight
-        left: float | None = None if holds_back else inf  # for bulk items; settled at the first
-        for each in live[1:]:
-            if len(batch) >= max_items:
-                break
-            weight = each.item.weight
-            if each.item.key != leader.item.key or weight > room:
-                continue
-            if each.item.priority is Priority.BULK:
-                if left is None:
-                    left = bulk_room(sum(member.item.weight for member in batch))
-                if weight > left:
-                    continue
-                left -= weight
-            batch.append(each)
-            room -= weight
-        return self._taken(batch)
+        most = max_weight(live[0].item.key)
+        return self._taken(_joined(live, max_items, most, bulk_room if holds_back else None))
+
+    def _holds_back(self) -> bool:
+        """Whether batches are kept short for interactive work while bulk work waits."""
+        if not self._held[Priority.BULK]:
+            return False
+        return self._calm < self._share or bool(self._held[Priority.INTERACTIVE])
+
+    def _whole(self, live: list[Waiting]) -> list[Waiting]:
+        if not _is_in_order(live):
+            live.sort(key=self._urgency)
+        if len(live) < len(self._waiting):
+            return self._taken(live)
+        self._empty()
+        self._charge(live)
+        return live
 
     def _fits_as_a_whole(self, max_items: int, max_weight: Callable[[Hashable], float]) -> bool:
         if len(self._waiting) > max_items:
@@ -227,6 +218,42 @@ class WaitQueue:
             self._credit = min(self._share, max(0, self._credit) + self._share * bulk)
         self._credit -= len(batch) - bulk
         self._calm = self._calm + 1 if bulk == len(batch) else 0
+
+
+def _joined(
+    candidates: list[Waiting],
+    max_items: int,
+    max_weight: float,
+    bulk_room: Callable[[float], float] | None,
+) -> list[Waiting]:
+    """The first candidate and those that may join it, in the order given; as ``take_batch``.
+
+    Args:
+        candidates: at least one.
+        max_items: most items.
+        max_weight: most weight.
+        bulk_room: bounds the weight of bulk items by that of the batch before the first of them;
+            None: they join like all others.
+    """
+    leader = candidates[0].item
+    batch, room = candidates[:1], max_weight - leader.weight
+    bulk_left = inf if bulk_room is None else None  # settled at the first bulk item
+    for each in candidates[1:]:
+        if len(batch) >= max_items:
+            break
+        item = each.item
+        if item.key != leader.key or item.weight > room:
+            continue
+        if item.priority is Priority.BULK:
+            if bulk_left is None:
+                assert bulk_room is not None
+                bulk_left = bulk_room(sum(member.item.weight for member in batch))
+            if item.weight > bulk_left:
+                continue
+            bulk_left -= item.weight
+        batch.append(each)
+        room -= item.weight
+    return batch
 
 
 def _is_in_order(arrived: list[Waiting]) -> bool:
