@@ -1,6 +1,6 @@
 """All benchmarks of the vision services, one after the other: ``make bench-vision``.
 
-Two to six minutes on two cores that do nothing else; reports lie in ``results/vision``. The options
+Six minutes on two cores that do nothing else; reports lie in ``results/vision``. The options
 of one part are given to that part: ``make bench-yolo ARGS=…``.
 """
 
