@@ -1,7 +1,6 @@
 """Analyse a document page by page: what is text, what the pictures show, and what it says."""
 
 import asyncio
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,14 +8,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from services.drawings.content import PageContent
-from services.drawings.peers import Detected, ReadText, Symbols, find_symbols, read_text
-from services.drawings.raster_page import enlargement, finish, prepare
+from services.drawings.peers import Detected, Symbols, find_symbols
+from services.drawings.raster_reader import OCR, OcrOptions, PictureReader, encode
 from services.drawings.schemas import AnalyzeOptions
 from services.drawings.settings import DrawingsSettings
-from services.drawings.sheet import scaled
 from services.drawings.stages import Stages
 from services.drawings.vector_page import read_page, to_page
 from shared.context import request_context
@@ -24,7 +21,7 @@ from shared.gateway_client import Calls
 from shared.media.limits import ImageLimits, PageVectors, PdfLimits, VectorLimits
 from shared.media.pool import MediaPool
 
-TEXT, OCR, DETAILS, SYMBOLS = "text", "ocr", "ocr_details", "symbols"
+TEXT, SYMBOLS = "text", "symbols"
 TextSource = Literal["text", "ocr", "none"]
 SURE_TABLE = 0.6  # confidence of a detected table that is believed
 Pixels = NDArray[np.uint8]
@@ -110,14 +107,14 @@ class Analyst:
             return PageResult(content, "text")
         with request_context().measure("preprocess"):
             pixels = await self.picture(document, number)
-            sent = await self._encoded(document, pixels)
         read, symbols = await asyncio.gather(
-            self._ocr(sent, options, stages) if may_read else _nothing(),
-            self._detect(sent, stages) if may_detect else _nothing(),
-        )
+            self._read_picture(document, number, pixels, options, stages)
+            if may_read else _nothing(),
+            self._detect(document, pixels, stages) if may_detect else _nothing(),
+        )  # fmt: skip
         detections = symbols.found if symbols else ()
         if read is not None:
-            content = await self._read_picture(document, number, pixels, read, options, stages)
+            content = read
         elif content is None or not has_text:
             height, width = pixels.shape[:2]
             content = PageContent(number, width, height, document.dpi, ())
@@ -134,55 +131,21 @@ class Analyst:
         document: Document,
         number: int,
         pixels: Pixels,
-        read: ReadText,
         options: AnalyzeOptions,
         stages: Stages,
-    ) -> PageContent:
-        """Have what the first reading missed read again, and bring both together."""
-        scale = enlargement([each.height for each in read.lines])
-        height, width = pixels.shape[:2]
-        if scale > 1 and width * height * scale**2 <= self._settings.max_pixels:
-            pixels = await asyncio.to_thread(scaled, pixels, scale)
-            sent = await asyncio.to_thread(encode_png, pixels)
-            read = await self._ocr(sent, options, stages, DETAILS) or read.times(scale)
-        else:
-            scale = 1.0
-        page = await asyncio.to_thread(prepare, pixels, read.lines)
-        again = None
-        if page.sheet is None:
-            stages.skip(DETAILS, "nothing had to be read again")
-        else:
-            sent = await asyncio.to_thread(encode_png, page.sheet.pixels)
-            again = await self._ocr(sent, options, stages, DETAILS)
-        lines = again.lines if again else ()
-        content = await asyncio.to_thread(
-            finish, page, pixels, lines, number=number, dpi=document.dpi
-        )
-        if scale == 1:
-            return content
-        return replace(content.times(1 / scale), width=width, height=height)
+    ) -> PageContent | None:
+        asked = OcrOptions(options.languages, self._settings.tile_size, self._settings.max_pixels)
+        reader = PictureReader(self._calls, asked, stages)
+        content = await reader.read(pixels, number, document.dpi)
+        if reader.model is not None:
+            self.models["ocr"] = reader.model
+        return content
 
-    async def _encoded(self, document: Document, pixels: Pixels) -> bytes:
-        """What the other services are sent: the picture itself, or the rendered page."""
+    async def _detect(self, document: Document, pixels: Pixels, stages: Stages) -> Symbols | None:
         if document.dpi is None:
-            return await asyncio.to_thread(document.path.read_bytes)
-        return await asyncio.to_thread(encode_png, pixels)
-
-    async def _ocr(
-        self, picture: bytes, options: AnalyzeOptions, stages: Stages, name: str = OCR
-    ) -> ReadText | None:
-        if not stages.may_run(name):
-            return None
-        work = read_text(
-            self._calls, picture, languages=options.languages,
-            tile_px=self._settings.tile_size, reserve_s=stages.reserve_s,
-        )  # fmt: skip
-        found = await stages.run(name, work)
-        if found is not None:
-            self.models["ocr"] = found.model
-        return found
-
-    async def _detect(self, picture: bytes, stages: Stages) -> Symbols | None:
+            picture = await asyncio.to_thread(document.path.read_bytes)
+        else:
+            picture = await asyncio.to_thread(encode, pixels)
         work = find_symbols(self._calls, picture, reserve_s=stages.reserve_s)
         found = await stages.run(SYMBOLS, work)
         if found is not None:
@@ -192,13 +155,6 @@ class Analyst:
 
 async def _nothing() -> None:
     return None
-
-
-def encode_png(pixels: Pixels) -> bytes:
-    """A picture as PNG, quickly rather than small."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-    return file.getvalue()
 
 
 def _content_of(vectors: PageVectors, number: int, dpi: int) -> PageContent:

@@ -1,6 +1,6 @@
 """Find cells, upright boxes that lines enclose, and rows of them: frames, tables, boxed values."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from services.drawings.geometry import Box, FloatArray, around
 
 LEAST_FILL = 0.45  # share of a table that its cells cover; a view with frames has gaps
+LEAST_SIDE = 0.85  # share of each side of a table that is drawn
 MAX_PAIRS = 200_000  # pairs of lines that are looked at; a sheet with more is all hatching
 
 
@@ -147,15 +148,21 @@ def _rows_of_strip(
         yield tuple(row)
 
 
-def tables(rows: Sequence[Row], gap: float, least_cells: int = 8) -> list[Box]:
-    """Areas where many cells touch: title block, parts list.
+def tables(
+    rows: Sequence[Row], level: FloatArray, upright: FloatArray, gap: float, least_cells: int = 8
+) -> list[Box]:
+    """Rectangles full of touching cells: title block, parts list.
+
+    Lines of a view and its dimensions enclose cells too, but there is no rectangle around them.
 
     Args:
         rows: rows of cells.
+        level: (n, 3) lines (y, x1, x2).
+        upright: (m, 3) lines (x, y1, y2).
         gap: of cells that count as touching, in pixels.
         least_cells: fewer make no table.
     """
-    boxes = list(dict.fromkeys(cell for row in rows for cell in row.cells))
+    boxes = _without_enclosing({cell for row in rows for cell in row.cells})
     if not boxes:
         return []
     corners = np.array([[each.x1, each.y1, each.x2, each.y2] for each in boxes])
@@ -176,7 +183,46 @@ def tables(rows: Sequence[Row], gap: float, least_cells: int = 8) -> list[Box]:
             waiting += new
         members = [boxes[each] for each in group]
         area = around(members)
-        filled = sum(each.width * each.height for each in members)
-        if len(members) >= least_cells and filled > LEAST_FILL * area.width * area.height:
+        filled = sum(each.area for each in members)
+        is_full = filled > LEAST_FILL * area.area and _is_drawn(area, level, upright, gap)
+        if len(members) >= least_cells and is_full:
             found.append(area)
     return found
+
+
+def _without_enclosing(cells: Iterable[Box]) -> list[Box]:
+    """Cells without those that smaller ones lie in."""
+    kept: list[Box] = []
+    corners = np.zeros((0, 4))
+    for cell in sorted(cells, key=lambda each: (each.area, each.y1, each.x1)):
+        width = np.minimum(corners[:, 2], cell.x2) - np.maximum(corners[:, 0], cell.x1)
+        height = np.minimum(corners[:, 3], cell.y2) - np.maximum(corners[:, 1], cell.y1)
+        shared = np.clip(width, 0, None) * np.clip(height, 0, None)
+        own = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+        if not (shared > 0.5 * own).any():
+            kept.append(cell)
+            corners = np.vstack([corners, [cell.x1, cell.y1, cell.x2, cell.y2]])
+    return kept
+
+
+def _is_drawn(area: Box, level: FloatArray, upright: FloatArray, gap: float) -> bool:
+    """Whether all four sides of a rectangle are lines."""
+    return all(
+        _covered(lines, place, low, high, gap) > LEAST_SIDE * (high - low)
+        for lines, place, low, high in (
+            (level, area.y1, area.x1, area.x2),
+            (level, area.y2, area.x1, area.x2),
+            (upright, area.x1, area.y1, area.y2),
+            (upright, area.x2, area.y1, area.y2),
+        )
+    )
+
+
+def _covered(lines: FloatArray, place: float, low: float, high: float, gap: float) -> float:
+    """How much of a span the lines at a place cover."""
+    first, last = np.searchsorted(lines[:, 0], [place - gap, place + gap])
+    covered, end = 0.0, low
+    for _, start, stop in sorted(lines[first:last].tolist(), key=lambda each: each[1]):
+        covered += max(0.0, min(stop, high) - max(start, end))
+        end = max(end, min(stop, high))
+    return covered

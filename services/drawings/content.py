@@ -36,18 +36,28 @@ class PageContent:
     tables: tuple[Box, ...] = ()  # title block, parts list
     border: Box | None = None  # inner edge of the sheet's border
 
-    def times(self, scale: float) -> "PageContent":
-        """The same on a picture of another size."""
+    def with_view(self, view: "PageContent", box: Box, scale: float) -> "PageContent":
+        """The page with what stands in one of its views.
+
+        Args:
+            view: in its own pixels.
+            box: where the view lies on the page.
+            scale: pixels of the view for one of the page.
+        """
+
+        def placed(inside: Box) -> Box:
+            return inside.times(1 / scale).moved(box.x1, box.y1)
+
+        lines = [each.times(1 / scale).moved(box.x1, box.y1) for each in view.lines]
         return replace(
             self,
-            width=self.width * scale,
-            height=self.height * scale,
-            lines=tuple(each.times(scale) for each in self.lines),
-            frames=tuple(replace(each, box=each.box.times(scale)) for each in self.frames),
-            boxed=tuple(each.times(scale) for each in self.boxed),
-            tables=tuple(each.times(scale) for each in self.tables),
-            border=self.border.times(scale) if self.border else None,
-        )
+            lines=(*self.lines, *lines),
+            frames=(
+                *self.frames, *(replace(each, box=placed(each.box)) for each in view.frames)
+            ),
+            boxed=(*self.boxed, *map(placed, view.boxed)),
+            tables=(*self.tables, *map(placed, view.tables)),
+        )  # fmt: skip
 
 
 def find_frames(

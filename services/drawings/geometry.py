@@ -38,6 +38,11 @@ class Box:
         """The middle."""
         return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
 
+    @property
+    def area(self) -> float:
+        """In square pixels."""
+        return self.width * self.height
+
     def holds(self, point: Point, margin: float = 0.0) -> bool:
         """Whether ``point`` lies inside the box grown by ``margin``."""
         return (
@@ -52,6 +57,10 @@ class Box:
     def times(self, scale: float) -> "Box":
         """The same on a picture of another size."""
         return Box(self.x1 * scale, self.y1 * scale, self.x2 * scale, self.y2 * scale)
+
+    def moved(self, x: float, y: float) -> "Box":
+        """The same elsewhere on the page."""
+        return Box(self.x1 + x, self.y1 + y, self.x2 + x, self.y2 + y)
 
     def overlap(self, other: "Box") -> float:
         """Area that both cover, in square pixels."""

@@ -10,26 +10,31 @@ from services.drawings.geometry import Box, FloatArray
 
 Pixels = NDArray[np.uint8]
 Ink = NDArray[np.bool_]  # (height, width); True where something is drawn
+FAINT = 0.75  # how far towards the paper's grey faint ink reaches
 BLOCK_ROWS = 1024  # rows that are looked at together, which bounds memory
 
 
-def find_ink(pixels: Pixels) -> Ink:
+def find_ink(pixels: Pixels, *, is_faint_ink: bool = False) -> Ink:
     """Which pixels are drawn, dark on light or light on dark.
 
     Args:
         pixels: (height, width, 3) uint8 RGB.
+        is_faint_ink: whether what is hardly darker than the paper counts too: thin grey lines, and
+            specks.
     """
     grey = np.empty(pixels.shape[:2], np.uint8)
     for top in range(0, len(pixels), BLOCK_ROWS):
         grey[top : top + BLOCK_ROWS] = pixels[top : top + BLOCK_ROWS].mean(axis=2)
-    threshold = _otsu(grey)
-    is_dark: Ink = grey <= threshold
-    return is_dark if is_dark.mean() <= 0.5 else ~is_dark
-
-
-def _otsu(grey: Pixels) -> int:
-    """The grey that separates paper from ink best (Otsu 1979)."""
     counts = np.bincount(grey.ravel(), minlength=256).astype(float)
+    threshold = _otsu(counts)
+    is_light_paper = counts[: threshold + 1].sum() <= 0.5 * grey.size
+    if is_faint_ink:
+        threshold += round(FAINT * (int(counts.argmax()) - threshold))
+    return grey <= threshold if is_light_paper else grey > threshold
+
+
+def _otsu(counts: FloatArray) -> int:
+    """The grey that separates paper from ink best (Otsu 1979), of how often each grey occurs."""
     below = np.cumsum(counts)
     above = below[-1] - below
     weighted = np.cumsum(counts * np.arange(256))
@@ -137,8 +142,8 @@ def find_shapes(ink: Ink, least_pixels: int = 4) -> Iterator[Shape]:
             else:
                 here += 1
     roots = np.array([root(index) for index in range(len(rows))], int)
-    for each in np.unique(roots):
-        members = np.flatnonzero(roots == each)
+    order = np.argsort(roots, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(roots[order])) + 1):
         if (ends[members] - starts[members]).sum() < least_pixels:
             continue
         top, bottom = int(rows[members].min()), int(rows[members].max()) + 1

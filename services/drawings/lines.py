@@ -45,6 +45,10 @@ class TextLine:
         corner = (self.corner[0] * scale, self.corner[1] * scale)
         return replace(self, corner=corner, length=self.length * scale, height=self.height * scale)
 
+    def moved(self, x: float, y: float) -> "TextLine":
+        """The same elsewhere on the page."""
+        return replace(self, corner=(self.corner[0] + x, self.corner[1] + y))
+
     @property
     def polygon(self) -> FloatArray:
         """(4, 2) corners on the page, clockwise from the text's own top left."""

@@ -26,10 +26,6 @@ class ReadText:
     lines: tuple[TextLine, ...]
     model: str
 
-    def times(self, scale: float) -> "ReadText":
-        """The same on a picture of another size."""
-        return ReadText(tuple(each.times(scale) for each in self.lines), self.model)
-
 
 @dataclass(frozen=True)
 class Detected:

@@ -1,24 +1,16 @@
-"""Mend lines that the OCR read: drop doubles, find the ⌀ it took for a letter or left out."""
+"""Choose among lines that the OCR read: no doubles, and no strokes of the drawing."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from services.drawings.geometry import turned_back
+from services.drawings.geometry import Box
 from services.drawings.grammar import Unread, read
-from services.drawings.ink import Pixels, find_ink, find_shapes, upright_crop, without_long_runs
+from services.drawings.ink import Pixels, find_ink, find_shapes
 from services.drawings.lines import TextLine
-from services.drawings.raster_signs import is_diameter
 
-REACH = 1.6  # how far to the left of a line a ⌀ is looked for, in heights of its letters
-LIKE_DIAMETER = "0OoQDΦφØøθΘ∅@"
-COUNT = re.compile(r"\s*\(?\d+\s*[xX×]\s*")
-SIZE = re.compile(r"\d")
-MOST_LETTERS = 40
 DOUBLE = 0.3  # lines that share more of their area are two readings of one
-LONG = 2.2  # runs of ink of this many heights are drawn lines
+LIKE_STROKES = frozenset("1Il|!/\\-—_.,'")
+AROUND = 0.6  # how far around a stroke its ink is followed, in its heights
 
 
 def cover_each_other(line: TextLine, other: TextLine, share: float) -> bool:
@@ -56,55 +48,31 @@ def clean(line: TextLine) -> TextLine:
     return replace(line, text=line.text.strip(" |[]"))
 
 
-def with_diameters(pixels: Pixels, lines: Sequence[TextLine]) -> list[TextLine]:
-    """Lines with the ⌀ that is drawn before a number or after a count."""
-    return [_with_diameter(pixels, line) for line in lines]
+def without_strokes(pixels: Pixels, lines: Sequence[TextLine]) -> list[TextLine]:
+    """The lines without those that are pieces of longer drawn lines, read as 1 or a bar."""
+    return [each for each in lines if not _is_stroke(pixels, each)]
 
 
-def _with_diameter(pixels: Pixels, line: TextLine) -> TextLine:
-    text = line.text
-    if not SIZE.search(text) or len(text) > MOST_LETTERS or "⌀" in text:
-        return line
-    height, reach = line.height, REACH * line.height
-    start = turned_back(np.array([-reach, -0.5 * height]), line.angle_deg) + np.array(line.corner)
-    crop = upright_crop(
-        pixels, start, line.angle_deg, round(line.length + reach), round(2.0 * height)
+def _is_stroke(pixels: Pixels, line: TextLine) -> bool:
+    if not set(line.text) <= LIKE_STROKES:
+        return False
+    box = line.box
+    reach = AROUND * max(box.width, box.height)
+    around = box.grown(reach)
+    left, top = max(0, int(around.x1)), max(0, int(around.y1))
+    crop = pixels[top : int(around.y2), left : int(around.x2)]
+    if not crop.size:
+        return True
+    own = box.moved(-left, -top)
+    height, width = crop.shape[:2]
+    return any(
+        each.box.overlap(own) > 0 and _runs_on(each.box, own, width, height)
+        for each in find_shapes(find_ink(crop))
     )
-    ink = without_long_runs(find_ink(crop), max(8, round(LONG * height)))
-    for shape in find_shapes(ink, 8):
-        size = max(shape.box.width, shape.box.height)
-        if not 0.7 * height < size < 1.8 * height:
-            continue
-        middle = shape.box.centre[0] - reach
-        if middle < 0.75 * line.length and is_diameter(shape):
-            mended = _insert(text, middle / max(line.length, 1.0))
-            if mended is not None:
-                grown = max(0.0, reach - shape.box.x1)
-                corner = turned_back(np.array([-grown, 0.0]), line.angle_deg) + np.array(
-                    line.corner
-                )
-                return replace(
-                    line, text=mended, corner=(float(corner[0]), float(corner[1])),
-                    length=line.length + grown,
-                )  # fmt: skip
-    return line
 
 
-def _insert(text: str, place: float) -> str | None:
-    """The text with ⌀ at a place, given as a share of its length; None where it cannot stand."""
-    count = COUNT.match(text)
-    begin = count.end() if count else 0
-    expected = begin / len(text)
-    if abs(place - expected) > 1.6 / len(text) + 0.05 and not (begin == 0 and place < 0):
-        return None
-    rest = text[begin:].lstrip()
-    opening = "(" if rest.startswith("(") else ""
-    rest = rest.removeprefix("(")
-    # A letter that the sign was taken for goes; a zero before a decimal sign is a number's own.
-    if rest[:1] in LIKE_DIAMETER and rest[1:2].isdigit() and place >= expected - 0.5 / len(text):
-        rest = rest[1:]
-    elif rest[:1] in LIKE_DIAMETER and not rest[:1].isdigit():
-        rest = rest[1:].lstrip()
-    if not rest[:1].isdigit():
-        return None
-    return f"{text[:begin]}{opening}⌀{rest}"
+def _runs_on(shape: Box, own: Box, width: int, height: int) -> bool:
+    """Whether a shape leads through its own box and on to an edge of the picture around."""
+    is_level = shape.x1 < own.centre[0] < shape.x2 and (shape.x1 < 1 or shape.x2 > width - 1)
+    is_upright = shape.y1 < own.centre[1] < shape.y2 and (shape.y1 < 1 or shape.y2 > height - 1)
+    return is_level or is_upright

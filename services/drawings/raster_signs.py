@@ -14,6 +14,7 @@ Part = TypeVar("Part", Pixels, Ink)
 
 BORDER_PX = 4  # how far the drawn sides of a cell reach into it
 ROUND = 0.15  # mean deviation of a circle's chords, as a share of its radius
+ROUND_PX = 1.25  # the same of small circles, in pixels
 LEAST_RING = 0.4  # diameter of a circle around a letter, in heights of its cell
 RING_PX = 4  # width of the circle's line
 STRAIGHT = (0.35, 0.2)  # least length and most offset of the sign of straightness, in cell heights
@@ -71,7 +72,8 @@ def cut_cell(pixels: Pixels, ink: Ink, cell: Box, *, is_upright: bool) -> Cuttin
     if has_diameter:
         _erase(picture, shapes[0].box)
     circled = []
-    for hole in _disc_holes(_upright(ink, cell, is_upright=is_upright)):
+    inside = _upright(ink, cell, is_upright=is_upright)
+    for hole in disc_holes(inside, LEAST_RING * len(inside)):
         letters = [each for each in shapes if _lies_within(each, hole)]
         if letters:
             circled.append(_letter_alone(picture, hole, letters))
@@ -79,13 +81,18 @@ def cut_cell(pixels: Pixels, ink: Ink, cell: Box, *, is_upright: bool) -> Cuttin
     return Cutting(picture, has_diameter, tuple(circled))
 
 
-def _disc_holes(inside: Ink) -> list[Shape]:
-    """Paper that a circle encloses, from left to right."""
+def disc_holes(inside: Ink, least: float) -> list[Shape]:
+    """Paper that a circle encloses, from left to right.
+
+    Args:
+        inside: a small picture.
+        least: height of a hole that counts, px.
+    """
     height, width = inside.shape
     holes = []
-    for each in find_shapes(~inside, 40):
+    for each in find_shapes(~inside, 4):
         is_open = each.box.x1 == 0 or each.box.y1 == 0 or each.box.x2 == width
-        if is_open or each.box.y2 == height or each.box.height < LEAST_RING * height:
+        if is_open or each.box.y2 == height or each.box.height < least:
             continue
         if _is_disc(each):
             holes.append(each)
@@ -100,8 +107,8 @@ def _is_disc(hole: Shape) -> bool:
     left = hole.ink.argmax(axis=1)
     right = hole.ink.shape[1] - hole.ink[:, ::-1].argmax(axis=1)
     radius = len(rows) / 2
-    chord = 2 * np.sqrt(np.maximum(radius**2 - (rows + 0.5 - radius) ** 2, 0))
-    return bool(np.abs(right - left - chord).mean() < ROUND * radius)
+    chord = hole.box.width * np.sqrt(1 - ((rows + 0.5 - radius) / radius) ** 2)
+    return bool(np.abs(right - left - chord).mean() < max(ROUND * radius, ROUND_PX))
 
 
 def _lies_within(shape: Shape, hole: Shape) -> bool:

@@ -28,24 +28,26 @@ class Sheet:
 
 
 def lay_out(pictures: Sequence[Pixels]) -> Sheet | None:
-    """Put pictures side by side in rows; None without pictures."""
+    """Put pictures side by side in rows, the highest first; None without pictures."""
     if not pictures:
         return None
     x = y = PADDING_PX
-    row_height, places = 0, []
-    for picture in pictures:
-        height, width = picture.shape[:2]
+    row_height, places = 0, {}
+    for index in sorted(range(len(pictures)), key=lambda each: -pictures[each].shape[0]):
+        height, width = pictures[index].shape[:2]
         if x > PADDING_PX and x + width + PADDING_PX > WIDTH_PX:
             x, y, row_height = PADDING_PX, y + row_height + PADDING_PX, 0
-        places.append(Box(x, y, x + width, y + height))
+        places[index] = Box(x, y, x + width, y + height)
         x += width + 2 * PADDING_PX
         row_height = max(row_height, height)
-    right = round(max(WIDTH_PX, *(each.x2 + PADDING_PX for each in places)))
+    right = round(max(each.x2 for each in places.values())) + PADDING_PX
     paper = np.full((y + row_height + PADDING_PX, right, 3), 255, np.uint8)
-    for place, picture in zip(places, pictures, strict=True):
-        top, left = int(place.y1), int(place.x1)
-        paper[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    return Sheet(paper, tuple(places))
+    for index, place in places.items():
+        height, width = pictures[index].shape[:2]
+        paper[int(place.y1) : int(place.y1) + height, int(place.x1) : int(place.x1) + width] = (
+            pictures[index]
+        )
+    return Sheet(paper, tuple(places[index] for index in range(len(pictures))))
 
 
 def scaled(picture: Pixels, scale: float) -> Pixels:

@@ -20,8 +20,10 @@ class Stage:
     """What is known of one stage so far."""
 
     status: Status = "skipped"
-    ms: float = 0.0
+    ms: float = 0.0  # while at least one piece of its work was under way
     error: str | None = None
+    under_way: int = 0
+    began_s: float = 0.0  # when the first of those under way began
 
     @property
     def has_failed(self) -> bool:
@@ -50,7 +52,9 @@ class Stages:
             stage.error = reason
 
     async def run(self, name: str, work: Awaitable[Result]) -> Result | None:
-        """Wait for one piece of a stage's work.
+        """Wait for one piece of a stage's work; several may be under way.
+
+        A stage of which one piece failed has failed, whatever the others bring.
 
         Args:
             name: of the stage.
@@ -60,7 +64,9 @@ class Stages:
             Its result; None when it failed.
         """
         stage = self.by_name.setdefault(name, Stage())
-        started = time.perf_counter()
+        if not stage.under_way:
+            stage.began_s = time.perf_counter()
+        stage.under_way += 1
         try:
             result = await work
         except GantryError as error:
@@ -69,8 +75,11 @@ class Stages:
             self.errors.append(error)
             return None
         finally:
-            stage.ms += (time.perf_counter() - started) * 1000
-        stage.status, stage.error = "ok", None
+            stage.under_way -= 1
+            if not stage.under_way:
+                stage.ms += (time.perf_counter() - stage.began_s) * 1000
+        if not stage.has_failed:
+            stage.status, stage.error = "ok", None
         return result
 
     def may_run(self, name: str) -> bool:

@@ -120,7 +120,7 @@ def read_page(page: VectorPage, number: int, dpi: int) -> PageContent:
     return PageContent(
         number, page.width, page.height, dpi, tuple(lines), tuple(frames),
         boxed=tuple(lone_cells(grid)),
-        tables=tuple(tables(grid, 0.3 * height)),
+        tables=tuple(tables(grid, page.level, page.upright, 0.3 * height)),
         border=border,
     )  # fmt: skip
 

@@ -8,15 +8,23 @@ from services.drawings.geometry import Box
 SIZE = CellSize(least=10, most=40, tolerance=1)
 
 
-def rows_of(*boxes):
-    """Rows of cells whose four sides are drawn."""
+def lines_of(*boxes):
+    """Level and upright lines of boxes whose four sides are drawn."""
     starts, ends = [], []
     for x1, y1, x2, y2 in boxes:
         corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1)]
         starts += corners[:-1]
         ends += corners[1:]
-    level, upright = straight_lines(np.array(starts, float), np.array(ends, float), 0.5)
-    return find_rows(level, upright, SIZE)
+    return straight_lines(np.array(starts, float), np.array(ends, float), 0.5)
+
+
+def rows_of(*boxes):
+    """Rows of cells whose four sides are drawn."""
+    return find_rows(*lines_of(*boxes), SIZE)
+
+
+def tables_of(*boxes):
+    return tables(rows_of(*boxes), *lines_of(*boxes), gap=2)
 
 
 def upright_boxes(rows):
@@ -61,14 +69,27 @@ def test_many_touching_cells_are_a_table_and_few_are_none():
     grid = [(30 * i, 20 * j, 30 * i + 30, 20 * j + 20) for i in range(4) for j in range(3)]
     apart = [(500, 500, 520, 520), (520, 500, 560, 520)]
 
-    assert tables(rows_of(*grid, *apart), gap=2) == [Box(0, 0, 120, 60)]
+    assert tables_of(*grid, *apart) == [Box(0, 0, 120, 60)]
 
 
 def test_cells_around_an_empty_field_are_no_table():
     side = [(0, 20 * j, 30, 20 * j + 20) for j in range(10)]
     foot = [(30 * i, 200, 30 * i + 30, 220) for i in range(12)]
 
-    assert tables(rows_of(*side, *foot), gap=2) == []
+    assert tables_of(*side, *foot) == []
+
+
+def test_cells_between_the_lines_of_a_view_are_no_table():
+    stairs = [(30 * i + 15 * j, 20 * j, 30 * i + 15 * j + 30, 20 * j + 20)
+              for i in range(4) for j in range(4)]  # fmt: skip
+
+    assert tables_of(*stairs) == []
+
+
+def test_a_stack_of_two_rows_is_not_counted_twice_over():
+    stack = [(0, 0, 20, 15), (20, 0, 60, 15), (60, 0, 80, 15), (0, 15, 20, 30), (20, 15, 80, 30)]
+
+    assert tables_of(*stack) == []
 
 
 @pytest.mark.parametrize("marks", [True, False])

@@ -28,6 +28,14 @@ async def analyze(service, content, **options):
     return answer.json()
 
 
+def drawn(*places):
+    """A picture with a number at each place."""
+    image, pen = paper(1800, 1200)
+    for x, y in places or [(100, 100)]:
+        write(pen, x, y, "25.4", size=48)
+    return png(image)
+
+
 def texts(items):
     return sorted(each["text"] for each in items)
 
@@ -69,13 +77,11 @@ async def test_general_tolerance_of_the_request_counts_where_the_sheet_states_no
 
 
 async def test_picture_is_read_by_ocr_and_detector(service, gateway):
-    image, pen = paper()
-    write(pen, 100, 100, "25.4")
-    gateway.lines = [("25.4 ±0.05", 90, 90, 260, 140)]
+    gateway.texts = ["25.4 ±0.05"]
     box = {"x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40.0}
     gateway.detections = [{"class_name": "view", "confidence": 0.9, "box": box}]
 
-    answer = await analyze(service, png(image))
+    answer = await analyze(service, drawn())
 
     assert texts(answer["dimensions"]) == ["25.4 ±0.05"]
     assert answer["detections"] == [
@@ -86,10 +92,62 @@ async def test_picture_is_read_by_ocr_and_detector(service, gateway):
     assert not answer["partial"]
 
 
+async def test_boxes_of_what_was_read_in_a_view_are_in_pixels_of_the_picture(service, gateway):
+    gateway.texts = ["25.4"]
+    sheet = drawn((1100, 700))
+    ink = np.asarray(Image.open(io.BytesIO(sheet)).convert("L")) < 128
+    rows, columns = np.nonzero(ink)
+
+    answer = await analyze(service, sheet)
+
+    box = answer["dimensions"][0]["box"]
+    inset = 0.15 * (rows.max() - rows.min())  # the margin that the OCR's boxes have
+    assert (box["x1"], box["x2"]) == pytest.approx((columns.min(), columns.max()), abs=inset)
+    assert (box["y1"], box["y2"]) == pytest.approx((rows.min(), rows.max()), abs=inset + 1)
+    sent = Image.open(io.BytesIO(next(body for path, _, _, body in gateway.asked if path == "ocr")))
+    assert sent.width * sent.height < 0.1 * ink.size
+
+
+async def test_view_with_small_letters_is_read_again_enlarged(service, gateway):
+    image, pen = paper(1800, 1200)
+    write(pen, 1100, 700, "25.4", size=14)
+    gateway.texts = ["25.4", "25.48"]
+
+    answer = await analyze(service, png(image))
+
+    sizes = [Image.open(io.BytesIO(body)).width for path, _, _, body in gateway.asked[:3]
+             if path == "ocr"]  # fmt: skip
+    assert sizes[1] > 1.3 * sizes[0]
+    assert texts(answer["dimensions"]) == ["25.48"]
+    assert answer["dimensions"][0]["box"]["x1"] == pytest.approx(1102, abs=3)
+
+
+async def test_view_that_fails_leaves_the_others(service, gateway):
+    gateway.texts = ["25.4"]
+    gateway.fails_after = 1
+    image, pen = paper(1500, 500)
+    for x in (40, 860):
+        pen.rectangle((x, 60, x + 600, 400), outline="black", width=3)
+
+    answer = await analyze(service, png(image), symbols="false")
+
+    assert answer["partial"]
+    assert answer["stages"]["ocr"]["status"] == "failed"
+    assert len(answer["dimensions"]) == 1
+
+
+async def test_blank_page_is_sent_to_no_ocr(service, gateway):
+    answer = await analyze(service, png(paper()[0]), symbols="false")
+
+    assert gateway.asked == []
+    assert answer["stages"]["ocr"]["error"] == "the page is blank"
+    assert not answer["partial"]
+
+
 async def test_calls_carry_id_caller_and_token(service, gateway):
     headers = {"X-Request-Id": "drawing-1", "X-Caller": "key-7", "X-Hops": "1"}
 
-    answer = await service.post(PATH, files={"file": png(paper()[0])}, headers=headers)
+    answer = await service.post(PATH, files={"file": drawn()}, headers=headers)
 
     assert answer.status_code == 200
     for _, sent, _, _ in gateway.asked:
@@ -140,7 +198,7 @@ async def test_picture_without_ocr_still_tells_what_was_detected(service, gatewa
     box = {"x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40.0}
     gateway.detections = [{"class_name": "view", "confidence": 0.9, "box": box}]
 
-    answer = await analyze(service, png(paper()[0]))
+    answer = await analyze(service, drawn())
 
     assert answer["partial"]
     assert answer["stages"]["ocr"]["status"] == "failed"
@@ -150,7 +208,7 @@ async def test_picture_without_ocr_still_tells_what_was_detected(service, gatewa
 async def test_picture_of_which_nothing_can_be_told_is_the_first_failure(service, gateway):
     gateway.down = {"ocr": 503, "detect": 503}
 
-    answer = await service.post(PATH, files={"file": png(paper()[0])})
+    answer = await service.post(PATH, files={"file": drawn()})
 
     assert answer.status_code == 503
     assert answer.json()["code"] == "not_ready"
@@ -183,7 +241,7 @@ async def test_failed_stage_is_not_tried_again_for_each_page(service, gateway):
 async def test_without_a_gateway_text_is_read_and_the_rest_says_what_to_set():
     async with running_app(build(DrawingsSettings(media_workers=1))) as client:
         answer = await analyze(client, pdf(SHEET))
-        picture = await client.post(PATH, files={"file": png(paper()[0])})
+        picture = await client.post(PATH, files={"file": drawn()})
 
     assert len(answer["dimensions"]) == 3
     assert "DRAWINGS_GATEWAY_URL" in answer["stages"]["symbols"]["error"]
@@ -305,10 +363,10 @@ def one_bit_png(width, height):
 async def test_only_a_sure_table_keeps_its_text_from_being_a_dimension(
     service, gateway, confidence, expected
 ):
-    gateway.lines = [("25.4", 90, 90, 260, 140)]
+    gateway.texts = ["25.4"]
     box = {"x1": 50.0, "y1": 50.0, "x2": 400.0, "y2": 200.0}
     gateway.detections = [{"class_name": "table", "confidence": confidence, "box": box}]
 
-    answer = await analyze(service, png(paper()[0]))
+    answer = await analyze(service, drawn())
 
     assert texts(answer["dimensions"]) == expected

@@ -1,16 +1,28 @@
-import numpy as np
 import pytest
 
-from services.drawings.geometry import Box
 from services.drawings.ink import find_ink, long_runs
 from services.drawings.lines import TextLine
-from services.drawings.raster_lines import with_diameters, without_doubles
-from services.drawings.raster_page import enlargement, finish, prepare
-from services.drawings.tests.sheets import draw_sign, draw_slashed_o, paper, pixels, write
+from services.drawings.raster_lines import without_doubles, without_strokes
+from services.drawings.raster_view import SecondReading, enlargement, finish
+from services.drawings.raster_view import prepare as prepare_some
+from services.drawings.sheet import lay_out
+from services.drawings.tests.sheets import draw_sign, paper, pixels, write
 
 
 def line(text, x1, y1, x2, y2, *, confidence=0.99, angle_deg=0.0):
     return TextLine(text, (x1, y1), x2 - x1, y2 - y1, angle_deg, confidence, "ocr")
+
+
+def prepare(pixels, lines):
+    return prepare_some(pixels, lines, most_doubtful=60)
+
+
+def sheet_of(view):
+    return lay_out(view.pictures)
+
+
+def finished(view, pixels, again):
+    return finish(view, pixels, SecondReading(sheet_of(view), 0, again), page=1)
 
 
 def boxes(pen, top, *sides):
@@ -47,10 +59,10 @@ def test_compartments_are_read_from_the_sheet_of_cuttings(sheet):
     words = ("0.2", "M", "A")
     again = [
         line(text, place.x1, place.y1, place.x2, place.y2)
-        for text, place in zip(words, page.sheet.places, strict=False)
+        for text, place in zip(words, sheet_of(page).places, strict=False)
     ]
 
-    content = finish(page, sheet, again, number=1, dpi=None)
+    content = finished(page, sheet, again)
 
     assert [each.cells for each in content.frames] == [("⌖", "⌀0.2Ⓜ", "A")]
     assert [each.text for each in content.lines] == ["25.4"]
@@ -65,10 +77,10 @@ def test_text_inside_a_frame_is_not_read_twice(sheet):
 def test_doubtful_line_is_read_again_enlarged_and_turned(sheet):
     first = line("254", 500, 308, 580, 338, confidence=0.6)
     page = prepare(sheet, [first])
-    place = page.sheet.places[3]  # behind the three compartments: first as it is, then turned
+    place = sheet_of(page).places[3]  # behind the three compartments: first as it is, then turned
     better = line("25.4", place.x1 + 40, place.y1 + 40, place.x2 - 40, place.y2 - 40)
 
-    content = finish(page, sheet, [better], number=1, dpi=None)
+    content = finished(page, sheet, [better])
 
     assert [each.text for each in content.lines] == ["25.4"]
     assert content.lines[0].box.overlap(first.box) > 0.5 * 80 * 30
@@ -76,10 +88,10 @@ def test_doubtful_line_is_read_again_enlarged_and_turned(sheet):
 
 def test_second_reading_that_is_less_sure_changes_nothing(sheet):
     page = prepare(sheet, [line("25.4", 500, 308, 580, 338, confidence=0.9)])
-    place = page.sheet.places[3]
+    place = sheet_of(page).places[3]
     worse = line("2S.4", place.x1 + 40, place.y1 + 40, place.x2 - 40, place.y2 - 40, confidence=0.5)
 
-    content = finish(page, sheet, [worse], number=1, dpi=None)
+    content = finished(page, sheet, [worse])
 
     assert [each.text for each in content.lines] == ["25.4"]
 
@@ -88,54 +100,15 @@ def test_turned_cutting_leads_back_to_where_it_came_from(sheet):
     first = line("8", 600, 400, 630, 480, confidence=0.6)
     page = prepare(sheet, [first])
     upright, turned = page.regions[-2:]
-    place = page.sheet.places[-1]
+    place = sheet_of(page).places[-1]
     better = line("8.20", place.x1 + 50, place.y1 + 50, place.x2 - 50, place.y2 - 50)
 
-    content = finish(page, sheet, [better], number=1, dpi=None)
+    content = finished(page, sheet, [better])
 
     (found,) = content.lines
     assert (upright.angle_deg, turned.angle_deg) == (0.0, -90.0)
     assert found.angle_deg == -90
     assert found.box.centre == pytest.approx(first.box.centre, abs=2)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "read", "expected"),
-    [("", "42", "042", "⌀42"), ("2x", "8", "2x08", "2x⌀8")],
-)
-def test_diameter_that_was_taken_for_a_letter_is_mended(before, after, read, expected):
-    image, pen = paper(300, 120)
-    write(pen, 40, 30, before, size=40)
-    draw_slashed_o(pen, 90, 40, 30)
-    write(pen, 120, 30, after, size=40)
-    left, top, right, bottom = ink_box(pixels(image))
-
-    (mended,) = with_diameters(pixels(image), [line(read, left, top, right, bottom)])
-
-    assert mended.text == expected
-
-
-@pytest.mark.parametrize("text", ["60", "0.8", "80", "6x90"])
-def test_numbers_without_a_diameter_stay_as_they_are(text):
-    image, pen = paper(300, 120)
-    write(pen, 80, 30, text, size=40)
-    left, top, right, bottom = ink_box(pixels(image))
-
-    (same,) = with_diameters(pixels(image), [line(text, left, top, right, bottom)])
-
-    assert same.text == text
-
-
-def test_diameter_left_out_before_a_number_is_added_and_covered():
-    image, pen = paper(300, 120)
-    write(pen, 80, 30, "70.5", size=40)
-    left, top, right, bottom = ink_box(pixels(image))
-    draw_sign(pen, "⌀", left - 50, top - 2, 34)
-
-    (mended,) = with_diameters(pixels(image), [line("70.5", left, top, right, bottom)])
-
-    assert mended.text == "⌀70.5"
-    assert mended.box.x1 < left - 30
 
 
 def test_of_two_readings_of_one_place_the_surer_stays():
@@ -154,7 +127,7 @@ def test_slanting_lines_side_by_side_are_both_kept():
 
 
 @pytest.mark.parametrize(("heights", "scale"), [([30, 40], 1.0), ([10, 10, 12], 2.6), ([], 1.0)])
-def test_pages_with_small_letters_are_enlarged(heights, scale):
+def test_views_with_small_letters_are_enlarged(heights, scale):
     assert enlargement(heights) == pytest.approx(scale)
 
 
@@ -177,7 +150,22 @@ def test_white_lines_on_black_are_ink_too():
     assert (find_ink(255 - pixels(image)) == find_ink(pixels(image))).mean() > 0.99
 
 
-def ink_box(picture):
-    rows, columns = np.nonzero(find_ink(picture))
-    box = Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-    return box.x1, box.y1, box.x2, box.y2
+def test_piece_of_a_drawn_line_is_no_number():
+    image, pen = paper(300, 200)
+    pen.line((100, 10, 100, 190), fill="black", width=3)
+    write(pen, 200, 80, "1", size=40)
+    left, top, right, bottom = 206, 88, 224, 122
+    alone = line("1", left, top, right, bottom)
+
+    kept = without_strokes(pixels(image), [line("1", 92, 80, 108, 120), alone])
+
+    assert kept == [alone]
+
+
+@pytest.mark.parametrize("text", ["11", "7", "I"])
+def test_text_that_stands_alone_is_kept(text):
+    image, pen = paper(300, 200)
+    write(pen, 100, 80, text, size=40)
+    own = line(text, 100, 88, 130, 122)
+
+    assert without_strokes(pixels(image), [own]) == [own]

@@ -1,7 +1,7 @@
-"""Read a page of pixels: lines of text by OCR, frames and tables from the drawn lines.
+"""Read a view of pixels: lines of text by OCR, frames and tables from the drawn lines.
 
-The OCR reads the page as a whole first. What that does not read well goes to it a second time, on
-one sheet of cuttings: the compartments of tolerance frames, without the signs that were recognised
+The OCR reads the view as a whole first. What that does not read well goes to it a second time, on
+a sheet of cuttings: the compartments of tolerance frames, without the signs that were recognised
 here; and the places of doubtful lines, enlarged, both as they are and turned by a quarter.
 """
 
@@ -15,22 +15,21 @@ from services.drawings.content import (
     SIGN_CELL,
     FrameCells,
     PageContent,
-    find_border,
     lone_cells,
 )
 from services.drawings.geometry import Box, around, turned_back
 from services.drawings.ink import Ink, Pixels, find_ink, long_runs, upright_crop
 from services.drawings.lines import TextLine
-from services.drawings.raster_lines import clean, with_diameters, without_doubles
+from services.drawings.raster_lines import clean, without_doubles, without_strokes
+from services.drawings.raster_marks import with_degrees, with_diameters
 from services.drawings.raster_signs import Cutting, cut_cell, sign_of_cell
-from services.drawings.sheet import Sheet, lay_out, scaled
+from services.drawings.sheet import Sheet, scaled
 
 SURE = 0.97  # confidence of lines that are not read again
 LETTER_PX = 36  # height of letters on the sheet of cuttings
 CELL_PX = 60  # height of a frame's compartment there
-SMALL_PX = 15.0  # letters below this height are read on an enlarged page
+SMALL_PX = 15.0  # letters below this height are read enlarged
 READABLE_PX = 26.0  # height that they are enlarged to
-MOST_DOUBTFUL = 60
 MOST_SCALE = 3.0
 
 
@@ -45,30 +44,47 @@ class RasterFrame:
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the page that is read again, upright on the sheet."""
+    """A part of the view that is read again, upright on the sheet."""
 
-    corner: tuple[float, float]  # on the page: what is the picture's top left
-    angle_deg: float  # direction on the page of the picture's x axis
+    corner: tuple[float, float]  # in the view: what is the picture's top left
+    angle_deg: float  # direction in the view of the picture's x axis
     scale: float
 
 
 @dataclass(frozen=True)
-class RasterPage:
-    """A page between its first and its second reading."""
+class RasterView:
+    """A view between its first and its second reading."""
 
     width: int
     height: int
     lines: tuple[TextLine, ...]
     rows: tuple[Row, ...]
-    border: Box | None
     frames: tuple[RasterFrame, ...]
     tables: tuple[Box, ...]
     regions: tuple[Region, ...]
-    sheet: Sheet | None  # first the frames' cuttings, then the regions; None if there is nothing
+    pictures: tuple[Pixels, ...]  # to read again: first the frames' cuttings, then the regions
+
+
+@dataclass(frozen=True)
+class SecondReading:
+    """What the OCR read in the pictures of one view."""
+
+    sheet: Sheet | None  # on which they lie; None without any
+    first: int  # number of the view's first picture on the sheet
+    lines: Sequence[TextLine]  # of the whole sheet
+
+    def in_picture(self, index: int) -> list[TextLine]:
+        """Lines of one picture of the view, in the sheet's pixels."""
+        return self.sheet.lines_in(self.first + index, self.lines) if self.sheet else []
+
+    def place(self, index: int) -> Box:
+        """Where one picture of the view lies on the sheet."""
+        assert self.sheet is not None
+        return self.sheet.places[self.first + index]
 
 
 def enlargement(letter_heights: Sequence[float]) -> float:
-    """How much larger a page should be read whose letters are too small for the OCR; 1 for others.
+    """How much larger a view should be read whose letters are too small for the OCR; 1 for others.
 
     Args:
         letter_heights: of the lines of the first reading, px.
@@ -77,81 +93,70 @@ def enlargement(letter_heights: Sequence[float]) -> float:
     return 1.0 if usual >= SMALL_PX else min(MOST_SCALE, READABLE_PX / max(usual, 1.0))
 
 
-def prepare(pixels: Pixels, lines: Sequence[TextLine]) -> RasterPage:
+def prepare(pixels: Pixels, lines: Sequence[TextLine], most_doubtful: int) -> RasterView:
     """Find what the drawn lines enclose, and what is to be read again.
 
     Args:
         pixels: (height, width, 3) uint8 RGB.
         lines: of the first reading, in pixels of the picture.
+        most_doubtful: lines that are read again at most.
     """
     height, width = pixels.shape[:2]
     ink = find_ink(pixels)
     heights = [each.height for each in lines] or [20.0]
     low, high = (float(each) for each in np.percentile(heights, [20, 90]))
     level, upright = long_runs(ink, max(8, round(1.2 * low)))
-    border = find_border(level, upright, width, height)
     rows = find_rows(level, upright, CellSize(1.3 * low, 5.0 * high, 0.15 * low + 3))
-    if border is not None:
-        rows = [row for row in rows if border.holds(row.box.centre)]
     frames = _find_frames(pixels, ink, rows)
     used = {frame.row for frame in frames}
-    areas = tables([row for row in rows if row not in used], 0.3 * low + 3)
+    areas = tables([row for row in rows if row not in used], level, upright, 0.3 * low + 3)
     read = [
         line for line in without_doubles([clean(each) for each in lines])
         if line.text and not any(frame.row.box.holds(line.box.centre) for frame in frames)
     ]  # fmt: skip
     doubtful = [
         line for line in read
-        if _is_doubtful(line)
-        and (border is None or border.holds(line.box.centre))
-        and not any(area.holds(line.box.centre) for area in areas)
+        if _is_doubtful(line) and not any(area.holds(line.box.centre) for area in areas)
     ]  # fmt: skip
-    regions, pictures = _cut_regions(pixels, doubtful[:MOST_DOUBTFUL])
+    regions, pictures = _cut_regions(pixels, doubtful[:most_doubtful])
     pieces = [picture for frame in frames for picture in _pieces_of(frame)]
-    return RasterPage(
-        width, height, tuple(read), tuple(rows), border, tuple(frames), tuple(areas),
-        tuple(regions), lay_out([*pieces, *pictures]),
+    return RasterView(
+        width, height, tuple(read), tuple(rows), tuple(frames), tuple(areas), tuple(regions),
+        (*pieces, *pictures),
     )  # fmt: skip
 
 
-def finish(
-    page: RasterPage,
-    pixels: Pixels,
-    again: Sequence[TextLine],
-    *,
-    number: int,
-    dpi: int | None,
-) -> PageContent:
+def finish(view: RasterView, pixels: Pixels, again: SecondReading, *, page: int) -> PageContent:
     """Bring both readings together.
 
     Args:
-        page: as ``prepare`` gave it.
+        view: as ``prepare`` gave it.
         pixels: the picture.
-        again: what the OCR read on the sheet of cuttings.
-        number: of the page, from 1.
-        dpi: its resolution; None for a picture.
+        again: what the OCR read of the view's pictures.
+        page: number of the page, from 1.
+
+    Returns:
+        What stands in the view, in its pixels.
     """
     index, frames = 0, []
-    for frame in page.frames:
-        cells, index = _read_cells(page, frame, index, again)
+    for frame in view.frames:
+        cells, index = _read_cells(frame, index, again)
         frames.append(cells)
     second = []
-    for region in page.regions:
-        assert page.sheet is not None
-        place = page.sheet.places[index]
+    for region in view.regions:
         second += [
-            _on_page(line, place, region)
-            for line in page.sheet.lines_in(index, again)
+            _in_view(line, again.place(index), region)
+            for line in again.in_picture(index)
             if abs(line.angle_deg) < 30
         ]
         index += 1
-    both = without_doubles([*page.lines, *(clean(each) for each in second)])
-    lines = with_diameters(pixels, both)
-    used = {frame.row for frame in page.frames}
-    grid = [row for row in page.rows if row not in used]
+    both = without_doubles([*view.lines, *(clean(each) for each in second)])
+    lines = with_degrees(pixels, with_diameters(pixels, without_strokes(pixels, both)))
+    used = {frame.row for frame in view.frames}
+    grid = [row for row in view.rows if row not in used]
     return PageContent(
-        number, page.width, page.height, dpi, tuple(lines), tuple(frames),
-        boxed=tuple(lone_cells(grid)), tables=page.tables, border=page.border,
+        page, view.width, view.height, None, tuple(lines), tuple(frames),
+        boxed=tuple(lone_cells(grid)), tables=view.tables,
     )  # fmt: skip
 
 
@@ -213,7 +218,7 @@ def _slant(line: TextLine) -> float:
 
 
 def _turned_box(box: Box, angle_deg: float) -> Box:
-    """An upright box of the page in the frame turned by a multiple of 90 degrees."""
+    """An upright box of the view in the frame turned by a multiple of 90 degrees."""
     line = TextLine("", (box.x1, box.y1), box.width, box.height, 0.0)
     return line.box_in(angle_deg)
 
@@ -231,8 +236,8 @@ def _picture(pixels: Pixels, region: Region, box: Box) -> Pixels:
     return scaled(crop, region.scale)
 
 
-def _on_page(line: TextLine, place: Box, region: Region) -> TextLine:
-    """A line of the sheet, on the page."""
+def _in_view(line: TextLine, place: Box, region: Region) -> TextLine:
+    """A line of the sheet, in the view."""
     local = (np.array(line.corner) - [place.x1, place.y1]) / region.scale
     corner = turned_back(local, region.angle_deg) + np.array(region.corner)
     return replace(
@@ -253,17 +258,15 @@ def _pieces_of(frame: RasterFrame) -> list[Pixels]:
     return pieces
 
 
-def _read_cells(
-    page: RasterPage, frame: RasterFrame, index: int, lines: Sequence[TextLine]
-) -> tuple[FrameCells, int]:
+def _read_cells(frame: RasterFrame, index: int, again: SecondReading) -> tuple[FrameCells, int]:
     """The frame with its texts, and the number of the next piece."""
     texts, confidence = [], 1.0
     for cutting in frame.cuttings:
-        rest, sure = _text_in(page, index, lines)
+        rest, sure = _text_of(again.in_picture(index))
         index += 1
         letters = ""
         for _ in cutting.circled:
-            letter, letter_sure = _text_in(page, index, lines)
+            letter, letter_sure = _text_of(again.in_picture(index))
             letters += _circled(letter)
             sure = min(sure, letter_sure)
             index += 1
@@ -272,9 +275,8 @@ def _read_cells(
     return FrameCells((frame.sign, *texts), frame.row.box, confidence), index
 
 
-def _text_in(page: RasterPage, index: int, lines: Sequence[TextLine]) -> tuple[str, float]:
-    assert page.sheet is not None
-    inside = sorted(page.sheet.lines_in(index, lines), key=lambda each: each.box.x1)
+def _text_of(lines: Sequence[TextLine]) -> tuple[str, float]:
+    inside = sorted(lines, key=lambda each: each.box.x1)
     confidence = min((each.confidence for each in inside), default=0.0)
     return "".join(each.text for each in inside).replace(" ", ""), confidence
 
