@@ -3,13 +3,13 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from services.drawings.analysis import PageResult
 from services.drawings.geometry import Box
-from services.drawings.grammar import Dimension, GeneralTolerance, Number
-from services.drawings.interpret import Findings, Found, Place
+from services.drawings.grammar import Dimension, FeatureControlFrame, GeneralTolerance, Number
+from services.drawings.interpret import Findings, Found, Place, is_right_above
 from services.drawings.overlay import Mark
 from services.drawings.schemas import (
     AnalyzeAnswer,
@@ -27,6 +27,7 @@ from services.drawings.schemas import (
     StageBody,
     TextureBody,
     ToleranceBody,
+    ToleranceRowBody,
     UnparsedBody,
 )
 from services.drawings.stages import Stages
@@ -165,20 +166,33 @@ def frames(findings: Findings, ids: Mapping[int, str]) -> list[FrameBody]:
     return [
         FrameBody(
             **_placed(each.reading.text, each.place, ids[id(each)]),
-            characteristic=each.reading.characteristic,
-            symbol=each.reading.symbol,
-            value=each.reading.value.value,
-            zone=each.reading.zone,
-            modifiers=list(each.reading.modifiers),
-            datums=[
-                DatumReferenceBody(letters=list(datum.letters), modifiers=list(datum.modifiers))
-                for datum in each.reading.datums
-            ],
+            **_tolerance_row(each.reading),
             count=each.reading.count,
-            rows=[asdict(row) for row in each.reading.rows],
+            rows=[
+                ToleranceRowBody(text=row.text, **_tolerance_row(row)) for row in each.reading.rows
+            ],
+            stacked_on=next(
+                (ids[id(other)] for other in findings.frames
+                 if is_right_above(other.place, each.place)), None,
+            ),
+            angle_deg=round(each.place.angle_deg, 1),
         )
         for each in findings.frames
-    ]
+    ]  # fmt: skip
+
+
+def _tolerance_row(row: FeatureControlFrame) -> dict[str, Any]:
+    return {
+        "characteristic": row.characteristic,
+        "symbol": row.symbol,
+        "value": row.value.value,
+        "zone": row.zone,
+        "modifiers": list(row.modifiers),
+        "datums": [
+            DatumReferenceBody(letters=list(datum.letters), modifiers=list(datum.modifiers))
+            for datum in row.datums
+        ],
+    }
 
 
 def datums(findings: Findings, ids: Mapping[int, str]) -> list[DatumBody]:

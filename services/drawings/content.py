@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from services.drawings.cells import Row
+from services.drawings.frame_shapes import FrameShape
 from services.drawings.geometry import Box, FloatArray
 from services.drawings.lines import TextLine
 
 LONG = 0.6  # of the page's side: lines of the border
 EDGE = 0.12  # share of the page's side in which its border is looked for
 BORDER = 0.03  # widest strip between the two lines of the border, as a share of the longer side
-SIGN_CELL = (0.5, 2.2)  # width over height of a frame's first cell
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class FrameCells:
     cells: tuple[str, ...]  # the first is the sign of the characteristic
     box: Box
     confidence: float = 1.0
+    rows: tuple[tuple[str, ...], ...] = ()  # further rows behind the same sign
+    angle_deg: float = 0.0  # direction of its text
 
 
 @dataclass(frozen=True)
@@ -61,33 +63,32 @@ class PageContent:
 
 
 def find_frames(
-    rows: Sequence[Row],
+    shapes: Iterable[FrameShape],
     sign_in: Callable[[Box, bool], str | None],
     text_in: Callable[[Box, bool], tuple[str, float]],
 ) -> tuple[list[FrameCells], set[Row]]:
     """Rows whose first cell shows the sign of a characteristic.
 
     Args:
-        rows: rows of cells.
+        shapes: cells that may be frames.
         sign_in: the sign drawn in a cell, which is upright or not.
         text_in: the text in a cell, and its confidence.
 
     Returns:
         The frames, and the rows that they were.
     """
-    frames, used = [], set()
-    for row in rows:
-        first = row.cells[0]
-        shape = first.width / first.height if row.is_upright else first.height / first.width
-        if len(row.cells) < 2 or not SIGN_CELL[0] < shape < SIGN_CELL[1]:
-            continue
-        sign = sign_in(first, row.is_upright)
+    frames: list[FrameCells] = []
+    used: set[Row] = set()
+    for shape in shapes:
+        sign = None if used & {*shape.members} else sign_in(shape.sign, shape.is_upright)
         if sign is None:
             continue
-        texts = [text_in(cell, row.is_upright) for cell in row.cells[1:]]
-        confidence = min(each for _, each in texts)
-        frames.append(FrameCells((sign, *(text for text, _ in texts)), row.box, confidence))
-        used.add(row)
+        read = [[text_in(cell, shape.is_upright) for cell in row] for row in shape.rows]
+        first, *further = [tuple(text for text, _ in row) for row in read]
+        confidence = min(sure for row in read for _, sure in row)
+        angle_deg = 0.0 if shape.is_upright else -90.0
+        frames.append(FrameCells((sign, *first), shape.box, confidence, tuple(further), angle_deg))
+        used.update(shape.members)
     return frames, used
 
 

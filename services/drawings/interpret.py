@@ -27,6 +27,7 @@ from services.drawings.lines import TextLine
 
 Kind = TypeVar("Kind")
 LEAST_CONFIDENCE = 0.5  # what the OCR is less sure of is not taken for a dimension
+STACKED = 0.3  # how far apart stacked frames may be, in heights of one
 GENERAL_TOLERANCE = re.compile(
     r"\s*(?:(?P<standard>(?:KS\s*B\s*)?(?:ISO|DIN(?:\s*ISO)?)\s*2768)\s*[-–: ]?\s*)?"
     r"(?P<linear>[fmcv])?\s*(?P<geometrical>[HKL])?\s*"
@@ -103,6 +104,21 @@ def parse_general_tolerance(text: str) -> GeneralTolerance | None:
     )
 
 
+def is_right_above(upper: Place, lower: Place) -> bool:
+    """Whether two frames share a side, and begin at one edge: they are stacked."""
+    if upper.page != lower.page or upper.angle_deg != lower.angle_deg:
+        return False
+    first, second = (_along_text(each) for each in (upper, lower))
+    reach = STACKED * second.height
+    return abs(second.y1 - first.y2) < reach and abs(second.x1 - first.x1) < reach
+
+
+def _along_text(place: Place) -> Box:
+    """The box of a level or upward frame in the frame of its text."""
+    box = place.box
+    return Box(-box.y2, box.x1, -box.y1, box.x2) if place.angle_deg == -90 else box
+
+
 def _read_title_block(content: PageContent, findings: Findings) -> None:
     """The first page with the most fields wins."""
     texts = [
@@ -119,8 +135,8 @@ def _is_in_table(line: TextLine, content: PageContent) -> bool:
 
 
 def _read_frame(content: PageContent, frame: FrameCells, findings: Findings) -> None:
-    reading = read_frame(frame.cells)
-    place = Place(content.page, frame.box, frame.confidence)
+    reading = read_frame(frame.cells, frame.rows)
+    place = Place(content.page, frame.box, frame.confidence, frame.angle_deg)
     if isinstance(reading, Unread):
         findings.unparsed.append(Found(reading, place))
     else:

@@ -54,10 +54,11 @@ def _is_inside(box: Box, outer: Box) -> bool:
 def _is_centred(points: FloatArray, inside: Ink) -> bool:
     """Whether a sign is as large as signs are, and stands in the middle: no rest of a side."""
     height, width = inside.shape
+    side = min(height, width)  # the cell is high where it stands before several rows
     low, high = points.min(axis=0), points.max(axis=0)
     offset = np.abs((low + high) / 2 - np.array([width, height]) / 2)
     least, most = STRAIGHT
-    return bool((high - low).max() > least * height and offset.max() < most * height)
+    return bool((high - low).max() > least * side and offset.max() < most * side)
 
 
 def cut_cell(pixels: Pixels, ink: Ink, cell: Box, *, is_upright: bool) -> Cutting:

@@ -5,18 +5,18 @@ a sheet of cuttings: the compartments of tolerance frames, without the signs tha
 here; and the places of doubtful lines, enlarged, both as they are and turned by a quarter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from services.drawings.cells import CellSize, Row, find_rows, tables
 from services.drawings.content import (
-    SIGN_CELL,
     FrameCells,
     PageContent,
     lone_cells,
 )
+from services.drawings.frame_shapes import FrameShape, frame_shapes
 from services.drawings.geometry import Box, around, turned_back
 from services.drawings.ink import Ink, Pixels, find_ink, long_runs, upright_crop
 from services.drawings.lines import TextLine
@@ -37,9 +37,9 @@ MOST_SCALE = 3.0
 class RasterFrame:
     """A frame whose compartments are still to be read."""
 
-    row: Row
+    shape: FrameShape
     sign: str
-    cuttings: tuple[Cutting, ...]
+    rows: tuple[tuple[Cutting, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,14 @@ def prepare(pixels: Pixels, lines: Sequence[TextLine], most_doubtful: int) -> Ra
     heights = [each.height for each in lines] or [20.0]
     low, high = (float(each) for each in np.percentile(heights, [20, 90]))
     level, upright = long_runs(ink, max(8, round(1.2 * low)))
-    rows = find_rows(level, upright, CellSize(1.3 * low, 5.0 * high, 0.15 * low + 3))
-    frames = _find_frames(pixels, ink, rows)
-    used = {frame.row for frame in frames}
+    size = CellSize(1.3 * low, 5.0 * high, 0.15 * low + 3)
+    rows = find_rows(level, upright, size)
+    frames = _find_frames(pixels, ink, frame_shapes(rows, level, upright, size))
+    used = {row for frame in frames for row in frame.shape.members}
     areas = tables([row for row in rows if row not in used], level, upright, 0.3 * low + 3)
     read = [
         line for line in without_doubles([clean(each) for each in lines])
-        if line.text and not any(frame.row.box.holds(line.box.centre) for frame in frames)
+        if line.text and not any(frame.shape.box.holds(line.box.centre) for frame in frames)
     ]  # fmt: skip
     doubtful = [
         line for line in read
@@ -152,7 +153,7 @@ def finish(view: RasterView, pixels: Pixels, again: SecondReading, *, page: int)
         index += 1
     both = without_doubles([*view.lines, *(clean(each) for each in second)])
     lines = with_degrees(pixels, with_diameters(pixels, without_strokes(pixels, both)))
-    used = {frame.row for frame in view.frames}
+    used = {row for frame in view.frames for row in frame.shape.members}
     grid = [row for row in view.rows if row not in used]
     return PageContent(
         page, view.width, view.height, None, tuple(lines), tuple(frames),
@@ -160,20 +161,21 @@ def finish(view: RasterView, pixels: Pixels, again: SecondReading, *, page: int)
     )  # fmt: skip
 
 
-def _find_frames(pixels: Pixels, ink: Ink, rows: Sequence[Row]) -> list[RasterFrame]:
-    frames = []
-    for row in rows:
-        first = row.cells[0]
-        shape = first.width / first.height if row.is_upright else first.height / first.width
-        if len(row.cells) < 2 or not SIGN_CELL[0] < shape < SIGN_CELL[1]:
+def _find_frames(pixels: Pixels, ink: Ink, shapes: Iterable[FrameShape]) -> list[RasterFrame]:
+    frames: list[RasterFrame] = []
+    used: set[Row] = set()
+    for shape in shapes:
+        if used & {*shape.members}:
             continue
-        sign = sign_of_cell(ink, first, is_upright=row.is_upright)
+        sign = sign_of_cell(ink, shape.sign, is_upright=shape.is_upright)
         if sign is None:
             continue
         cuttings = tuple(
-            cut_cell(pixels, ink, cell, is_upright=row.is_upright) for cell in row.cells[1:]
+            tuple(cut_cell(pixels, ink, cell, is_upright=shape.is_upright) for cell in row)
+            for row in shape.rows
         )
-        frames.append(RasterFrame(row, sign, cuttings))
+        frames.append(RasterFrame(shape, sign, cuttings))
+        used.update(shape.members)
     return frames
 
 
@@ -252,7 +254,7 @@ def _in_view(line: TextLine, place: Box, region: Region) -> TextLine:
 def _pieces_of(frame: RasterFrame) -> list[Pixels]:
     """Pictures of a frame in the order in which ``_read_cells`` takes them."""
     pieces = []
-    for cutting in frame.cuttings:
+    for cutting in (each for row in frame.rows for each in row):
         scale = CELL_PX / max(1, cutting.rest.shape[0])
         pieces += [scaled(each, scale) for each in (cutting.rest, *cutting.circled)]
     return pieces
@@ -260,19 +262,25 @@ def _pieces_of(frame: RasterFrame) -> list[Pixels]:
 
 def _read_cells(frame: RasterFrame, index: int, again: SecondReading) -> tuple[FrameCells, int]:
     """The frame with its texts, and the number of the next piece."""
-    texts, confidence = [], 1.0
-    for cutting in frame.cuttings:
-        rest, sure = _text_of(again.in_picture(index))
-        index += 1
-        letters = ""
-        for _ in cutting.circled:
-            letter, letter_sure = _text_of(again.in_picture(index))
-            letters += _circled(letter)
-            sure = min(sure, letter_sure)
+    rows, confidence = [], 1.0
+    for row in frame.rows:
+        texts = []
+        for cutting in row:
+            rest, sure = _text_of(again.in_picture(index))
             index += 1
-        texts.append(("⌀" if cutting.has_diameter else "") + rest + letters)
-        confidence = min(confidence, sure)
-    return FrameCells((frame.sign, *texts), frame.row.box, confidence), index
+            letters = ""
+            for _ in cutting.circled:
+                letter, letter_sure = _text_of(again.in_picture(index))
+                letters += _circled(letter)
+                sure = min(sure, letter_sure)
+                index += 1
+            texts.append(("⌀" if cutting.has_diameter else "") + rest + letters)
+            confidence = min(confidence, sure)
+        rows.append(tuple(texts))
+    first, *further = rows
+    angle_deg = 0.0 if frame.shape.is_upright else -90.0
+    cells = FrameCells((frame.sign, *first), frame.shape.box, confidence, tuple(further), angle_deg)
+    return cells, index
 
 
 def _text_of(lines: Sequence[TextLine]) -> tuple[str, float]:

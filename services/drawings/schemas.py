@@ -96,17 +96,29 @@ class DatumReferenceBody(BaseModel):
     modifiers: list[str] = []
 
 
-class FrameBody(Placed):
-    """A feature control frame (ISO 1101)."""
+class ToleranceRowBody(BaseModel):
+    """One row of a feature control frame."""
 
+    text: str
     characteristic: str
     symbol: str
     value: float
     zone: str
     modifiers: list[str] = []
     datums: list[DatumReferenceBody] = []
+
+
+class FrameBody(ToleranceRowBody, Placed):
+    """A feature control frame (ISO 1101)."""
+
     count: int | None = None
-    rows: list[dict[str, Any]] = []
+    rows: list[ToleranceRowBody] = Field(
+        [], description="Further rows of a composite frame; its members are those of the first."
+    )
+    stacked_on: str | None = Field(
+        None, description="The frame that this one stands right under: both hold for one feature."
+    )
+    angle_deg: float = Field(description="Direction of the text, clockwise, in (-180, 180].")
 
 
 class DatumBody(Placed):

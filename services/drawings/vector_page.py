@@ -8,6 +8,7 @@ import numpy as np
 
 from services.drawings.cells import CellSize, find_rows, straight_lines, tables
 from services.drawings.content import PageContent, find_border, find_frames, lone_cells
+from services.drawings.frame_shapes import frame_shapes
 from services.drawings.geometry import Box, FloatArray, around, turned, turned_back
 from services.drawings.lines import Glyph, TextLine, join_glyphs
 from services.drawings.signs import FRAME_SIGNS, SIGNS_IN_TEXT, is_sign, match_sign
@@ -110,7 +111,7 @@ def read_page(page: VectorPage, number: int, dpi: int) -> PageContent:
     def text_in(cell: Box, is_upright: bool) -> tuple[str, float]:  # noqa: FBT001
         return _text_of(homes.get(cell, []), is_upright=is_upright), 1.0
 
-    frames, used = find_frames(rows, sign_in, text_in)
+    frames, used = find_frames(frame_shapes(rows, page.level, page.upright, size), sign_in, text_in)
     consumed = {cell for row in used for cell in row.cells}
     lines = [
         line for cell, members in homes.items() if cell not in consumed

@@ -69,8 +69,10 @@ class _Tolerance:
     projected: Number | None
 
 
-def read_frame(cells: Sequence[str]) -> FeatureControlFrame | Unread:
-    """Read the compartments of one row of a tolerance frame.
+def read_frame(
+    cells: Sequence[str], rows: Sequence[Sequence[str]] = ()
+) -> FeatureControlFrame | Unread:
+    """Read the compartments of a tolerance frame.
 
     A circle drawn around M, L or P is often lost in the text of a PDF; in a compartment, these
     letters behind a value or a datum (``"0.3CZ M"``, ``"A M"``) can be nothing else and are read
@@ -79,16 +81,22 @@ def read_frame(cells: Sequence[str]) -> FeatureControlFrame | Unread:
     Args:
         cells: text of each compartment, left to right. The first holds the sign of the
             characteristic, or its ISO 1101 name (``"position"``) where a detector found the sign.
+        rows: the compartments of further rows behind the same sign, top to bottom, where the frame
+            is composite (ISO 5458, ASME Y14.5).
 
     Returns:
         The frame, or ``Unread`` with the reason. Never raises.
     """
-    text = "|".join(cells)
+    text = "\n".join("|".join(row) for row in (cells, *rows))
     if len(text) > MAX_CHARACTERS:
         return Unread(text, f"longer than {MAX_CHARACTERS} characters: no frame")
     is_dash = bool(cells) and cells[0].strip() in [*_DASHES]
     try:
-        return replace(_read_row(["⏤", *cells[1:]] if is_dash else cells, None), text=text)
+        if len(rows) >= MAX_ROWS:
+            raise NotRead(f"more than {MAX_ROWS} rows")
+        first = _read_row(["⏤", *cells[1:]] if is_dash else cells, None)
+        further = tuple(replace(_read_row(row, first), text="|".join(row)) for row in rows)
+        return replace(first, text=text, rows=further)
     except NotRead as error:
         return Unread(text, str(error))
 

@@ -35,14 +35,25 @@ def sign(character, x, y, size):
 
 def frame(x, y, character, *cells, side=18):
     """A feature control frame with its bottom left at (x, y)."""
-    drawn, left = sign(character, x + 4, y + 4, side - 8), x
-    for width, words in ((side, None), *((10 + 7 * len(each), each) for each in cells)):
-        corners = ((left, y), (left + width, y), (left + width, y + side), (left, y + side))
-        drawn += lines(*corners, closed=True)
-        if words is not None:
-            drawn += text(left + 5, y + 5, words)
-        left += width
+    return composite(x, y, character, cells, side=side)
+
+
+def composite(x, y, character, *rows, side=18):
+    """A frame of rows, top to bottom, behind one sign's cell with its bottom left at (x, y)."""
+    high = side * len(rows)
+    drawn = sign(character, x + 4, y + 4 + (high - side) / 2, side - 8)
+    drawn += _box(x, y, side, high)
+    for index, cells in enumerate(reversed(rows)):
+        left, bottom = x + side, y + side * index
+        for words in cells:
+            width = 10 + 7 * len(words)
+            drawn += _box(left, bottom, width, side) + text(left + 5, bottom + 5, words)
+            left += width
     return drawn
+
+
+def _box(x, y, width, height):
+    return lines((x, y), (x + width, y), (x + width, y + height), (x, y + height), closed=True)
 
 
 def pdf(*pages, **options):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from services.drawings.ink import find_ink, long_runs
@@ -50,8 +51,9 @@ def test_frame_is_found_by_its_lines_and_its_sign(sheet):
 
     (frame,) = page.frames
     assert frame.sign == "⌖"
-    assert [each.has_diameter for each in frame.cuttings] == [True, False]
-    assert [len(each.circled) for each in frame.cuttings] == [1, 0]
+    (cuttings,) = frame.rows
+    assert [each.has_diameter for each in cuttings] == [True, False]
+    assert [len(each.circled) for each in cuttings] == [1, 0]
 
 
 def test_compartments_are_read_from_the_sheet_of_cuttings(sheet):
@@ -66,6 +68,30 @@ def test_compartments_are_read_from_the_sheet_of_cuttings(sheet):
 
     assert [each.cells for each in content.frames] == [("⌖", "⌀0.2Ⓜ", "A")]
     assert [each.text for each in content.lines] == ["25.4"]
+
+
+@pytest.mark.parametrize("is_upright", [True, False])
+def test_rows_behind_one_sign_are_one_composite_frame(is_upright):
+    image, pen = paper()
+    boxes(pen, 100, 160, 320, 380)
+    boxes(pen, 160, 160, 320, 380)
+    pen.rectangle((100, 100, 160, 220), outline="black", width=3)
+    draw_sign(pen, "⌖", 110, 140, 40)
+    for top, value in ((108, "0.5"), (168, "0.1")):
+        write(pen, 200, top, value, size=40)
+        write(pen, 338, top, "A", size=40)
+    picture = pixels(image) if is_upright else np.rot90(pixels(image))
+    view = prepare(picture, [line("25.4", 500, 308, 580, 338)])
+    again = [
+        line(text, place.x1, place.y1, place.x2, place.y2)
+        for text, place in zip(("0.5", "A", "0.1", "A"), sheet_of(view).places, strict=True)
+    ]
+
+    (frame,) = finished(view, picture, again).frames
+
+    assert frame.cells == ("⌖", "0.5", "A")
+    assert frame.rows == (("0.1", "A"),)
+    assert frame.angle_deg == (0.0 if is_upright else -90.0)
 
 
 def test_text_inside_a_frame_is_not_read_twice(sheet):

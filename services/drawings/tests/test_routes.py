@@ -9,7 +9,7 @@ from PIL import Image
 
 from services.drawings.app import build
 from services.drawings.settings import DrawingsSettings
-from services.drawings.tests.sheets import frame, lines, paper, pdf, png, text, write
+from services.drawings.tests.sheets import composite, frame, lines, paper, pdf, png, text, write
 from shared.testing import peak_memory, running_app
 
 PATH = "/v1/drawings/analyze"
@@ -54,6 +54,36 @@ async def test_text_and_frames_of_a_pdf_become_dimensions_with_limits(service):
     assert (position["characteristic"], position["zone"]) == ("position", "diameter")
     assert position["datums"] == [{"letters": ["A"], "modifiers": []}]
     assert answer["unparsed"] == []
+
+
+async def test_composite_frame_is_one_with_rows(service):
+    sheet = composite(100, 150, "⌖", ("\xd80.5", "A", "B"), ("\xd80.1", "A"))
+
+    answer = await analyze(service, pdf(text(50, 250, "25.4") + sheet), dpi=72)
+
+    (frame,) = answer["feature_control_frames"]
+    assert frame["text"] == "⌖|\xd80.5|A|B\n\xd80.1|A"
+    assert (frame["characteristic"], frame["value"], len(frame["datums"])) == ("position", 0.5, 2)
+    (row,) = frame["rows"]
+    assert (row["characteristic"], row["value"], row["zone"]) == ("position", 0.1, "diameter")
+    assert row["datums"] == [{"letters": ["A"], "modifiers": []}]
+    assert frame["box"]["y2"] - frame["box"]["y1"] == pytest.approx(36, abs=1)
+    assert texts(answer["dimensions"]) == ["25.4"]
+
+
+async def test_stacked_frames_are_two_that_name_each_other(service):
+    upper = frame(100, 168, "⌖", "\xd80.5", "A", "B")
+    lower = frame(100, 150, "⌖", "\xd80.1", "A")
+    apart = frame(100, 50, "⏥", "0.1")
+
+    answer = await analyze(service, pdf(text(50, 250, "25.4") + upper + lower + apart))
+
+    frames = {each["text"]: each for each in answer["feature_control_frames"]}
+    first = frames["⌖|\xd80.5|A|B"]
+    assert frames["⌖|\xd80.1|A"]["stacked_on"] == first["id"]
+    assert first["stacked_on"] is None
+    assert frames["⏥|0.1"]["stacked_on"] is None
+    assert all(each["rows"] == [] for each in frames.values())
 
 
 async def test_boxes_are_in_pixels_of_the_asked_resolution(service):

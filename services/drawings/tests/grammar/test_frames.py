@@ -125,6 +125,26 @@ def test_compartments_of_a_row_are_read(cells, expected):
     assert tell(read_frame(cells)) == expected
 
 
+@pytest.mark.parametrize(
+    ("cells", "rows", "expected"),
+    [
+        (
+            ["⌖", "⌀0.5", "A", "B", "C"], [["⌀0.1", "A"]],
+            "position ⌀0.5 A B C | position ⌀0.1 A",
+        ),
+        (["⌓", "0.5", "A"], [["0.2", "A"], ["0.1"]],
+         "surface profile 0.5 A | surface profile 0.2 A | surface profile 0.1"),
+        (["⌖", "⌀0.5", "A"], [["⌀0.1Ⓜ", "AⓂ"]], "position ⌀0.5 A | position ⌀0.1 Ⓜ AⓂ"),
+        (["⌖", "⌀0.5", "A"], [["", "A"]], "unread"),
+        (["⌖", "⌀0.5", "A"], [["25.4 H7", "A"]], "unread"),
+        (["⏥", "0.5"], [["0.1", "A"]], "unread"),
+        (["⌖", "⌀0.5", "A"], [["0.1", "A"]] * 8, "unread"),
+    ],
+)  # fmt: skip
+def test_rows_of_a_composite_frame_share_its_sign(cells, rows, expected):
+    assert tell(read_frame(cells, rows)) == expected
+
+
 @pytest.mark.parametrize("sign", CHARACTERISTICS, ids=lambda sign: sign.name)
 def test_each_sign_is_the_characteristic_of_iso_1101(sign):
     is_form = sign.name in ("straightness", "flatness", "circularity", "cylindricity")
