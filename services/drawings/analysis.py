@@ -15,7 +15,8 @@ from services.drawings.raster_reader import OCR, OcrOptions, PictureReader, enco
 from services.drawings.schemas import AnalyzeOptions
 from services.drawings.settings import DrawingsSettings
 from services.drawings.stages import Stages
-from services.drawings.vector_page import read_page, to_page
+from services.drawings.vector_page import read_page
+from services.drawings.vectors import to_page
 from shared.context import request_context
 from shared.gateway_client import Calls
 from shared.media.limits import ImageLimits, PageVectors, PdfLimits, VectorLimits

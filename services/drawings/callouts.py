@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from services.drawings.geometry import Box, angle_between, around
+from services.drawings.geometry import Box, TurnedBox, angle_between, around
 from services.drawings.grammar import Datum, Dimension, Unread, read
 from services.drawings.lines import TextLine
 
@@ -63,7 +63,7 @@ class _Placed:
         return (self.box.y1 + self.box.y2) / 2
 
 
-def group(lines: Sequence[TextLine], framed: Sequence[Box] = ()) -> list[Callout]:
+def group(lines: Sequence[TextLine], framed: Sequence[TurnedBox] = ()) -> list[Callout]:
     """Put lines together to callouts.
 
     Args:
@@ -76,13 +76,15 @@ def group(lines: Sequence[TextLine], framed: Sequence[Box] = ()) -> list[Callout
     return [_framed(each, framed) for each in callouts]
 
 
-def _framed(callout: Callout, boxes: Sequence[Box]) -> Callout:
-    inside = any(
-        box.grown(0.3 * callout.lines[0].height).overlap(callout.box)
-        > 0.95 * callout.box.width * callout.box.height
-        for box in boxes
-    )
+def _framed(callout: Callout, boxes: Sequence[TurnedBox]) -> Callout:
+    inside = any(_holds(each, callout) for each in boxes)
     return Callout(callout.text, callout.lines, is_framed=inside)
+
+
+def _holds(frame: TurnedBox, callout: Callout) -> bool:
+    own = around(each.box_in(frame.angle_deg) for each in callout.lines)
+    drawn = frame.box.grown(0.3 * callout.lines[0].height)
+    return drawn.overlap(own) > 0.95 * own.area
 
 
 def _by_direction(lines: Sequence[TextLine]) -> Iterator[list[_Placed]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from services.drawings.cells import Row
 from services.drawings.frame_shapes import FrameShape
-from services.drawings.geometry import Box, FloatArray
+from services.drawings.geometry import Box, FloatArray, TurnedBox
 from services.drawings.lines import TextLine
 
 LONG = 0.6  # of the page's side: lines of the border
@@ -34,7 +34,7 @@ class PageContent:
     dpi: int | None  # None for a picture
     lines: tuple[TextLine, ...]  # those of frames left out
     frames: tuple[FrameCells, ...] = ()
-    boxed: tuple[Box, ...] = ()  # cells that stand alone
+    boxed: tuple[TurnedBox, ...] = ()  # cells that stand alone
     tables: tuple[Box, ...] = ()  # title block, parts list
     border: Box | None = None  # inner edge of the sheet's border
 
@@ -57,7 +57,7 @@ class PageContent:
             frames=(
                 *self.frames, *(replace(each, box=placed(each.box)) for each in view.frames)
             ),
-            boxed=(*self.boxed, *map(placed, view.boxed)),
+            boxed=(*self.boxed, *(each.placed(1 / scale, box.x1, box.y1) for each in view.boxed)),
             tables=(*self.tables, *map(placed, view.tables)),
         )  # fmt: skip
 
@@ -92,10 +92,16 @@ def find_frames(
     return frames, used
 
 
-def lone_cells(rows: Iterable[Row]) -> list[Box]:
-    """Cells that no other cell touches in their row, whichever way the row runs."""
+def lone_cells(rows: Iterable[Row], angle_deg: float = 0.0) -> list[TurnedBox]:
+    """Cells that no other cell touches in their row, whichever way the row runs.
+
+    Args:
+        rows: rows of cells, in a frame whose x axis runs at ``angle_deg`` on the page.
+        angle_deg: direction of that frame.
+    """
     alone = {row.cells[0] for row in rows if len(row.cells) == 1 and row.is_upright}
-    return sorted(alone, key=lambda each: (each.y1, each.x1))
+    ordered = sorted(alone, key=lambda each: (each.y1, each.x1))
+    return [TurnedBox(each, angle_deg) for each in ordered]
 
 
 def find_border(level: FloatArray, upright: FloatArray, width: float, height: float) -> Box | None:

@@ -96,3 +96,30 @@ def turned_back(points: FloatArray, angle_deg: float) -> FloatArray:
 def angle_between(first_deg: float, second_deg: float) -> float:
     """Smallest turn from one direction to the other, 0 to 180."""
     return abs((first_deg - second_deg + 180.0) % 360.0 - 180.0)
+
+
+@dataclass(frozen=True)
+class TurnedBox:
+    """A box upright in a frame whose x axis runs at ``angle_deg`` on the page."""
+
+    box: Box  # in that frame
+    angle_deg: float = 0.0
+
+    @property
+    def around(self) -> Box:
+        """The upright box on the page around it."""
+        x1, y1, x2, y2 = self.box.x1, self.box.y1, self.box.x2, self.box.y2
+        corners = turned_back(np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]), self.angle_deg)
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+    def placed(self, scale: float, x: float, y: float) -> "TurnedBox":
+        """The same on a picture of another size, then elsewhere on the page."""
+        right, down = turned(np.array([x, y]), self.angle_deg)
+        return TurnedBox(self.box.times(scale).moved(float(right), float(down)), self.angle_deg)
+
+
+def slant_deg(angle_deg: float) -> float:
+    """Degrees from the nearest level or upright direction, 0 to 45."""
+    rest = angle_deg % 90.0
+    return min(rest, 90.0 - rest)

@@ -17,7 +17,7 @@ from services.drawings.content import (
     lone_cells,
 )
 from services.drawings.frame_shapes import FrameShape, frame_shapes
-from services.drawings.geometry import Box, around, turned_back
+from services.drawings.geometry import Box, around, slant_deg, turned_back
 from services.drawings.ink import Ink, Pixels, find_ink, long_runs, upright_crop
 from services.drawings.lines import TextLine
 from services.drawings.raster_lines import clean, without_doubles, without_strokes
@@ -31,6 +31,7 @@ CELL_PX = 60  # height of a frame's compartment there
 SMALL_PX = 15.0  # letters below this height are read enlarged
 READABLE_PX = 26.0  # height that they are enlarged to
 MOST_SCALE = 3.0
+SLANT_DEG = 12.0  # lines that slant by less are level or upright, read askew
 
 
 @dataclass(frozen=True)
@@ -189,14 +190,14 @@ def _is_doubtful(line: TextLine) -> bool:
 def _cut_regions(pixels: Pixels, lines: Sequence[TextLine]) -> tuple[list[Region], list[Pixels]]:
     """Pictures of the places of doubtful lines."""
     regions, pictures = [], []
-    slanting = [each for each in lines if _slant(each) > 12]
+    slanting = [each for each in lines if slant_deg(each.angle_deg) > SLANT_DEG]
     for line in slanting:
         box = line.box_in(line.angle_deg).grown(0.6 * line.height)
         regions.append(_region(box, line.angle_deg, line.height))
         pictures.append(_picture(pixels, regions[-1], box))
     boxes: list[tuple[Box, float]] = []
     for line in lines:
-        if _slant(line) > 12:
+        if slant_deg(line.angle_deg) > SLANT_DEG:
             continue
         joined, height, apart = line.box.grown(1.2 * line.height), line.height, []
         for box, other_height in boxes:
@@ -211,12 +212,6 @@ def _cut_regions(pixels: Pixels, lines: Sequence[TextLine]) -> tuple[list[Region
             regions.append(_region(turned_box, angle_deg, height))
             pictures.append(_picture(pixels, regions[-1], turned_box))
     return regions, pictures
-
-
-def _slant(line: TextLine) -> float:
-    """Degrees from the nearest level or upright direction."""
-    rest = line.angle_deg % 90.0
-    return min(rest, 90.0 - rest)
 
 
 def _turned_box(box: Box, angle_deg: float) -> Box:

@@ -1,6 +1,7 @@
 """Small sheets for tests: PDF content streams and pictures."""
 
 import io
+import math
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -50,6 +51,13 @@ def composite(x, y, character, *rows, side=18):
             drawn += _box(left, bottom, width, side) + text(left + 5, bottom + 5, words)
             left += width
     return drawn
+
+
+def turned(content, angle_deg, x, y):
+    """Content turned anticlockwise about (x, y)."""
+    cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    e, f = x - x * cos + y * sin, y - x * sin - y * cos
+    return f"q {cos:.6f} {sin:.6f} {-sin:.6f} {cos:.6f} {e:.3f} {f:.3f} cm\n{content}Q\n"
 
 
 def _box(x, y, width, height):

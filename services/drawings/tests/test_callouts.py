@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from services.drawings.callouts import group
-from services.drawings.geometry import Box, turned_back
+from services.drawings.geometry import Box, TurnedBox, turned_back
 from services.drawings.lines import Glyph, TextLine, join_glyphs
 
 SLANTS = pytest.mark.parametrize("angle_deg", [0.0, -90.0, 45.0, -24.0])
@@ -73,7 +73,9 @@ def test_halves_of_a_datum_target_belong_together():
 def test_value_in_a_box_is_framed_and_its_neighbour_is_not():
     lines = [line("45°", 100, 100), line("30", 200, 100)]
 
-    framed = {each.text: each.is_framed for each in group(lines, [Box(97, 97, 122, 113)])}
+    framed = {
+        each.text: each.is_framed for each in group(lines, [TurnedBox(Box(97, 97, 122, 113))])
+    }
 
     assert framed == {"45°": True, "30": False}
 

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import math
 import zlib
 
 import numpy as np
@@ -9,7 +10,17 @@ from PIL import Image
 
 from services.drawings.app import build
 from services.drawings.settings import DrawingsSettings
-from services.drawings.tests.sheets import composite, frame, lines, paper, pdf, png, text, write
+from services.drawings.tests.sheets import (
+    composite,
+    frame,
+    lines,
+    paper,
+    pdf,
+    png,
+    text,
+    turned,
+    write,
+)
 from shared.testing import peak_memory, running_app
 
 PATH = "/v1/drawings/analyze"
@@ -69,6 +80,32 @@ async def test_composite_frame_is_one_with_rows(service):
     assert row["datums"] == [{"letters": ["A"], "modifiers": []}]
     assert frame["box"]["y2"] - frame["box"]["y1"] == pytest.approx(36, abs=1)
     assert texts(answer["dimensions"]) == ["25.4"]
+
+
+@pytest.mark.parametrize("angle_deg", [30, -40, 63])
+async def test_slanting_frames_and_basic_dimensions_are_read_like_level_ones(service, angle_deg):
+    slanting = (
+        frame(150, 150, "⌖", "\xd80.2", "A")
+        + composite(150, 110, "⌓", ("0.5", "B"), ("0.1",), side=16)
+        + lines((150, 180), (195, 180), (195, 196), (150, 196), closed=True)
+        + text(156, 184, "33.5") + text(220, 184, "12.5 \xb10.1")
+    )  # fmt: skip
+
+    answer = await analyze(service, pdf(turned(slanting, angle_deg, 200, 150)), dpi=144)
+
+    frames = {each["text"].replace(" ", ""): each for each in answer["feature_control_frames"]}
+    assert set(frames) == {"⌖|\xd80.2|A", "⌓|0.5|B\n0.1"}
+    position = frames["⌖|\xd80.2|A"]
+    assert position["angle_deg"] == pytest.approx(-angle_deg, abs=0.2)
+    x, y = 186.5 - 200, 159 - 150  # the middle of the frame, from where it was turned about
+    cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    box = position["box"]
+    expected = 2 * (200 + x * cos - y * sin), 2 * (300 - (150 + x * sin + y * cos))
+    assert ((box["x1"] + box["x2"]) / 2, (box["y1"] + box["y2"]) / 2) == pytest.approx(
+        expected, abs=3
+    )
+    by_text = {each["text"]: each["is_basic"] for each in answer["dimensions"]}
+    assert by_text == {"33.5": True, "12.5 ±0.1": False}
 
 
 async def test_stacked_frames_are_two_that_name_each_other(service):
