@@ -113,6 +113,11 @@ class TurnedBox:
         low, high = corners.min(axis=0), corners.max(axis=0)
         return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
+    def holds(self, point: Point) -> bool:
+        """Whether a point of the page lies inside."""
+        x, y = turned(np.array(point), self.angle_deg)
+        return self.box.holds((float(x), float(y)))
+
     def placed(self, scale: float, x: float, y: float) -> "TurnedBox":
         """The same on a picture of another size, then elsewhere on the page."""
         right, down = turned(np.array([x, y]), self.angle_deg)

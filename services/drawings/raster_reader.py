@@ -16,7 +16,8 @@ from services.drawings.geometry import Box
 from services.drawings.ink import Pixels, find_ink, long_runs
 from services.drawings.lines import TextLine
 from services.drawings.peers import ReadText, read_text
-from services.drawings.raster_view import RasterView, SecondReading, enlargement, finish, prepare
+from services.drawings.raster_frames import SecondReading
+from services.drawings.raster_view import RasterView, enlargement, finish, prepare
 from services.drawings.sheet import Sheet, lay_out, scaled
 from services.drawings.stages import Stages
 from services.drawings.views import find_views

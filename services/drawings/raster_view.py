@@ -5,42 +5,31 @@ a sheet of cuttings: the compartments of tolerance frames, without the signs tha
 here; and the places of doubtful lines, enlarged, both as they are and turned by a quarter.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from services.drawings.cells import CellSize, Row, find_rows, tables
 from services.drawings.content import (
-    FrameCells,
     PageContent,
     lone_cells,
 )
-from services.drawings.frame_shapes import FrameShape, frame_shapes
-from services.drawings.geometry import Box, around, slant_deg, turned_back
-from services.drawings.ink import Ink, Pixels, find_ink, long_runs, upright_crop
+from services.drawings.frame_shapes import frame_shapes
+from services.drawings.geometry import Box, TurnedBox, around, slant_deg, turned_back
+from services.drawings.ink import Pixels, find_ink, long_runs, upright_crop
 from services.drawings.lines import TextLine
+from services.drawings.raster_frames import RasterFrame, SecondReading, find_frames, read_cells
 from services.drawings.raster_lines import clean, without_doubles, without_strokes
 from services.drawings.raster_marks import with_degrees, with_diameters
-from services.drawings.raster_signs import Cutting, cut_cell, sign_of_cell
-from services.drawings.sheet import Sheet, scaled
+from services.drawings.raster_slants import SLANT_DEG, find_slanting
+from services.drawings.sheet import scaled
 
 SURE = 0.97  # confidence of lines that are not read again
 LETTER_PX = 36  # height of letters on the sheet of cuttings
-CELL_PX = 60  # height of a frame's compartment there
 SMALL_PX = 15.0  # letters below this height are read enlarged
 READABLE_PX = 26.0  # height that they are enlarged to
 MOST_SCALE = 3.0
-SLANT_DEG = 12.0  # lines that slant by less are level or upright, read askew
-
-
-@dataclass(frozen=True)
-class RasterFrame:
-    """A frame whose compartments are still to be read."""
-
-    shape: FrameShape
-    sign: str
-    rows: tuple[tuple[Cutting, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -61,27 +50,10 @@ class RasterView:
     lines: tuple[TextLine, ...]
     rows: tuple[Row, ...]
     frames: tuple[RasterFrame, ...]
+    boxed: tuple[TurnedBox, ...]  # boxes around slanting values
     tables: tuple[Box, ...]
     regions: tuple[Region, ...]
     pictures: tuple[Pixels, ...]  # to read again: first the frames' cuttings, then the regions
-
-
-@dataclass(frozen=True)
-class SecondReading:
-    """What the OCR read in the pictures of one view."""
-
-    sheet: Sheet | None  # on which they lie; None without any
-    first: int  # number of the view's first picture on the sheet
-    lines: Sequence[TextLine]  # of the whole sheet
-
-    def in_picture(self, index: int) -> list[TextLine]:
-        """Lines of one picture of the view, in the sheet's pixels."""
-        return self.sheet.lines_in(self.first + index, self.lines) if self.sheet else []
-
-    def place(self, index: int) -> Box:
-        """Where one picture of the view lies on the sheet."""
-        assert self.sheet is not None
-        return self.sheet.places[self.first + index]
 
 
 def enlargement(letter_heights: Sequence[float]) -> float:
@@ -109,22 +81,25 @@ def prepare(pixels: Pixels, lines: Sequence[TextLine], most_doubtful: int) -> Ra
     level, upright = long_runs(ink, max(8, round(1.2 * low)))
     size = CellSize(1.3 * low, 5.0 * high, 0.15 * low + 3)
     rows = find_rows(level, upright, size)
-    frames = _find_frames(pixels, ink, frame_shapes(rows, level, upright, size))
-    used = {row for frame in frames for row in frame.shape.members}
+    slanting = find_slanting(pixels, lines)
+    frames = [
+        *find_frames(pixels, ink, frame_shapes(rows, level, upright, size)), *slanting.frames
+    ]  # fmt: skip
+    used = {row for frame in frames for row in frame.members}
     areas = tables([row for row in rows if row not in used], level, upright, 0.3 * low + 3)
     read = [
         line for line in without_doubles([clean(each) for each in lines])
-        if line.text and not any(frame.shape.box.holds(line.box.centre) for frame in frames)
+        if line.text and not any(frame.place.holds(line.box.centre) for frame in frames)
     ]  # fmt: skip
     doubtful = [
         line for line in read
         if _is_doubtful(line) and not any(area.holds(line.box.centre) for area in areas)
     ]  # fmt: skip
     regions, pictures = _cut_regions(pixels, doubtful[:most_doubtful])
-    pieces = [picture for frame in frames for picture in _pieces_of(frame)]
+    pieces = [picture for frame in frames for picture in frame.pictures]
     return RasterView(
-        width, height, tuple(read), tuple(rows), tuple(frames), tuple(areas), tuple(regions),
-        (*pieces, *pictures),
+        width, height, tuple(read), tuple(rows), tuple(frames), slanting.boxed,
+        tuple(areas), tuple(regions), (*pieces, *pictures),
     )  # fmt: skip
 
 
@@ -142,7 +117,7 @@ def finish(view: RasterView, pixels: Pixels, again: SecondReading, *, page: int)
     """
     index, frames = 0, []
     for frame in view.frames:
-        cells, index = _read_cells(frame, index, again)
+        cells, index = read_cells(frame, index, again)
         frames.append(cells)
     second = []
     for region in view.regions:
@@ -154,30 +129,12 @@ def finish(view: RasterView, pixels: Pixels, again: SecondReading, *, page: int)
         index += 1
     both = without_doubles([*view.lines, *(clean(each) for each in second)])
     lines = with_degrees(pixels, with_diameters(pixels, without_strokes(pixels, both)))
-    used = {row for frame in view.frames for row in frame.shape.members}
+    used = {row for frame in view.frames for row in frame.members}
     grid = [row for row in view.rows if row not in used]
     return PageContent(
         page, view.width, view.height, None, tuple(lines), tuple(frames),
-        boxed=tuple(lone_cells(grid)), tables=view.tables,
+        boxed=(*lone_cells(grid), *view.boxed), tables=view.tables,
     )  # fmt: skip
-
-
-def _find_frames(pixels: Pixels, ink: Ink, shapes: Iterable[FrameShape]) -> list[RasterFrame]:
-    frames: list[RasterFrame] = []
-    used: set[Row] = set()
-    for shape in shapes:
-        if used & {*shape.members}:
-            continue
-        sign = sign_of_cell(ink, shape.sign, is_upright=shape.is_upright)
-        if sign is None:
-            continue
-        cuttings = tuple(
-            tuple(cut_cell(pixels, ink, cell, is_upright=shape.is_upright) for cell in row)
-            for row in shape.rows
-        )
-        frames.append(RasterFrame(shape, sign, cuttings))
-        used.update(shape.members)
-    return frames
 
 
 def _is_doubtful(line: TextLine) -> bool:
@@ -244,47 +201,3 @@ def _in_view(line: TextLine, place: Box, region: Region) -> TextLine:
         height=line.height / region.scale,
         angle_deg=line.angle_deg + region.angle_deg,
     )
-
-
-def _pieces_of(frame: RasterFrame) -> list[Pixels]:
-    """Pictures of a frame in the order in which ``_read_cells`` takes them."""
-    pieces = []
-    for cutting in (each for row in frame.rows for each in row):
-        scale = CELL_PX / max(1, cutting.rest.shape[0])
-        pieces += [scaled(each, scale) for each in (cutting.rest, *cutting.circled)]
-    return pieces
-
-
-def _read_cells(frame: RasterFrame, index: int, again: SecondReading) -> tuple[FrameCells, int]:
-    """The frame with its texts, and the number of the next piece."""
-    rows, confidence = [], 1.0
-    for row in frame.rows:
-        texts = []
-        for cutting in row:
-            rest, sure = _text_of(again.in_picture(index))
-            index += 1
-            letters = ""
-            for _ in cutting.circled:
-                letter, letter_sure = _text_of(again.in_picture(index))
-                letters += _circled(letter)
-                sure = min(sure, letter_sure)
-                index += 1
-            texts.append(("⌀" if cutting.has_diameter else "") + rest + letters)
-            confidence = min(confidence, sure)
-        rows.append(tuple(texts))
-    first, *further = rows
-    angle_deg = 0.0 if frame.shape.is_upright else -90.0
-    cells = FrameCells((frame.sign, *first), frame.shape.box, confidence, tuple(further), angle_deg)
-    return cells, index
-
-
-def _text_of(lines: Sequence[TextLine]) -> tuple[str, float]:
-    inside = sorted(lines, key=lambda each: each.box.x1)
-    confidence = min((each.confidence for each in inside), default=0.0)
-    return "".join(each.text for each in inside).replace(" ", ""), confidence
-
-
-def _circled(text: str) -> str:
-    """The modifier that a circled letter means."""
-    letter = text.strip().upper()[:1]
-    return chr(0x24B6 + ord(letter) - ord("A")) if "A" <= letter <= "Z" else f"({text})"

@@ -99,6 +99,11 @@ def write(pen, x, y, words, size=32):
     pen.text((x, y), words, fill="black", font=ImageFont.load_default(size))
 
 
+def leaning(image, angle_deg):
+    """A picture turned clockwise about its middle."""
+    return image.rotate(-angle_deg, Image.Resampling.BICUBIC, fillcolor="white")
+
+
 def pixels(image):
     """(height, width, 3) uint8."""
     return np.asarray(image)

@@ -3,8 +3,9 @@ import pytest
 
 from services.drawings.ink import find_ink, long_runs
 from services.drawings.lines import TextLine
+from services.drawings.raster_frames import SecondReading
 from services.drawings.raster_lines import without_doubles, without_strokes
-from services.drawings.raster_view import SecondReading, enlargement, finish
+from services.drawings.raster_view import enlargement, finish
 from services.drawings.raster_view import prepare as prepare_some
 from services.drawings.sheet import lay_out
 from services.drawings.tests.sheets import draw_sign, paper, pixels, write
