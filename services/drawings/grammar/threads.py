@@ -87,19 +87,27 @@ def _take_metric(scanner: Scanner) -> Thread | None:
     if not 1 <= size.value <= 300:
         raise NotRead(f"M{size.text} is no metric thread: ISO 261 holds M1 to M300")
     lead, pitch, length = _take_metric_lengths(scanner, size)
-    found = scanner.take(_METRIC_CLASS)
-    is_left_hand = scanner.take(_LEFT_HAND) is not None
-    found = found or scanner.take(_METRIC_CLASS)
+    tolerance_class, is_left_hand = _take_class_and_hand(scanner, _METRIC_CLASS)
     return Thread(
         designation=scanner.printed_from(start),
         system="M",
         size=size,
         pitch=pitch,
         lead=lead,
-        tolerance_class=found[1] if found else None,
+        tolerance_class=tolerance_class,
         is_left_hand=is_left_hand,
         length=length,
     )
+
+
+def _take_class_and_hand(
+    scanner: Scanner, tolerance_class: re.Pattern[str]
+) -> tuple[str | None, bool]:
+    """Take the tolerance class and whether the thread is left-hand, in either order."""
+    is_left_hand = scanner.take(_LEFT_HAND) is not None
+    found = scanner.take(tolerance_class)
+    is_left_hand = is_left_hand or scanner.take(_LEFT_HAND) is not None
+    return (found[1] if found else None), is_left_hand
 
 
 def _take_metric_lengths(
@@ -140,16 +148,14 @@ def _take_trapezoidal(scanner: Scanner) -> Thread | None:
         scanner.take_sign(")")
     if pitch.value >= size.value:
         raise NotRead("the pitch is as large as the thread")
-    is_left_hand = scanner.take(_LEFT_HAND) is not None
-    found = scanner.take(_TR_CLASS)
-    is_left_hand = is_left_hand or scanner.take(_LEFT_HAND) is not None
+    tolerance_class, is_left_hand = _take_class_and_hand(scanner, _TR_CLASS)
     return Thread(
         designation=scanner.printed_from(start),
         system="Tr",
         size=size,
         pitch=pitch,
         lead=lead,
-        tolerance_class=found[1] if found else None,
+        tolerance_class=tolerance_class,
         is_left_hand=is_left_hand,
     )
 
