@@ -79,7 +79,7 @@ def prepare(pixels: Pixels, lines: Sequence[TextLine], most_doubtful: int) -> Ra
     heights = [each.height for each in lines] or [20.0]
     low, high = (float(each) for each in np.percentile(heights, [20, 90]))
     level, upright = long_runs(ink, max(8, round(1.2 * low)))
-    size = CellSize(1.3 * low, 5.0 * high, 0.15 * low + 3)
+    size = CellSize(1.1 * low, 5.0 * high, 0.15 * low + 3)
     rows = find_rows(level, upright, size)
     slanting = find_slanting(pixels, lines)
     frames = [
