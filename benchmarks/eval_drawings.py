@@ -18,10 +18,7 @@ import json
 import os
 import platform
 import re
-import socket
-import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from deploy.running import running_system
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results" / "eval_drawings.json"
@@ -356,33 +355,8 @@ def system(url: str | None) -> Iterator[httpx.Client]:
         with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
             yield client
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environ = {**os.environ, "GATEWAY_PORT": str(port), "OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "deploy", "up"],
-        cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as running:  # fmt: skip
-        try:
-            assert running.stdout is not None
-            for line in running.stdout:
-                if "A first request:" in line:
-                    break
-            threading.Thread(target=running.stdout.read, daemon=True).start()
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT_S) as client:
-                needed = {"drawings", "ocr", "yolo"}
-                while not needed <= ready_services(client):
-                    time.sleep(0.5)
-                yield client
-        finally:
-            running.terminate()
-
-
-def ready_services(client: httpx.Client) -> set[str]:
-    """Names of the services that the gateway takes for ready."""
-    services = client.get("/readyz?verbose").json()["services"]
-    return {name for name, state in services.items() if state["ready"]}
+    with running_system({"drawings", "ocr", "yolo"}, timeout_s=TIMEOUT_S) as client:
+        yield client
 
 
 if __name__ == "__main__":

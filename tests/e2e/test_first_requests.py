@@ -6,15 +6,9 @@ Answers are held against the truth of the samples, not against recorded answers.
 import io
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
-import threading
 from collections import Counter
 from pathlib import Path
 
-import httpx
 import jiwer
 import pytest
 import schemathesis
@@ -24,6 +18,8 @@ from PIL import Image
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
+
+from deploy.running import running_system
 
 MADE_UP_REQUESTS = int(os.environ.get("GANTRY_MADE_UP_REQUESTS", "40"))
 ROOT = Path(__file__).parents[2]
@@ -35,40 +31,8 @@ WITH_MODELS = SERVICES - {"drawings"}
 @pytest.fixture(scope="module")
 def gateway():
     """A client of the gateway of a running system with all services ready."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environ = {**os.environ, "GATEWAY_PORT": str(port), "OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "deploy", "up"],
-        cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as system:  # fmt: skip
-        try:
-            wait_until_ready(system)
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
-                while not sees_all_ready(client):
-                    pass  # the gateway probes each second, the supervisor may be earlier
-                yield client
-        finally:
-            system.send_signal(signal.SIGTERM)
-
-
-def sees_all_ready(client):
-    """Whether the gateway itself takes every service for ready."""
-    services = client.get("/readyz?verbose").json()["services"]
-    return {name for name, state in services.items() if state["ready"]} >= SERVICES
-
-
-def wait_until_ready(system):
-    """Read what the supervisor says until it has said that all is ready."""
-    said = []
-    for line in system.stdout:
-        said.append(line)
-        if "A first request:" in line:
-            break
-    # What is not read would fill the pipe and stop the supervisor.
-    threading.Thread(target=system.stdout.read, daemon=True).start()
-    assert any("Gantry is ready" in line for line in said), "".join(said)
+    with running_system(SERVICES, timeout_s=120) as client:
+        yield client
 
 
 def test_every_service_is_ready_with_a_model_of_our_own(gateway):
