@@ -27,6 +27,7 @@ from services.drawings.lines import TextLine
 
 Kind = TypeVar("Kind")
 LEAST_CONFIDENCE = 0.5  # what the OCR is less sure of is not taken for a dimension
+LEAST_ALONE = 0.75  # the same of a single character, as which many a stroke is read
 STACKED = 0.3  # how far apart stacked frames may be, in heights of one
 GENERAL_TOLERANCE = re.compile(
     r"\s*(?:(?P<standard>(?:KS\s*B\s*)?(?:ISO|DIN(?:\s*ISO)?)\s*2768)\s*[-–: ]?\s*)?"
@@ -146,7 +147,8 @@ def _read_frame(content: PageContent, frame: FrameCells, findings: Findings) -> 
 def _read_callout(content: PageContent, callout: Callout, findings: Findings) -> None:
     reading = read(callout.text, is_framed=callout.is_framed)
     place = Place(content.page, callout.box, callout.confidence, callout.angle_deg)
-    if callout.confidence < LEAST_CONFIDENCE and not isinstance(reading, Unread):
+    least = LEAST_ALONE if len(callout.text) == 1 else LEAST_CONFIDENCE
+    if callout.confidence < least and not isinstance(reading, Unread):
         reading = Unread(callout.text, f"read with a confidence of only {callout.confidence:.2f}")
     if isinstance(reading, Dimension):
         findings.dimensions.append(Found(reading, place))

@@ -25,6 +25,7 @@ class Gateway:
     detections: list = field(default_factory=list)
     down: dict = field(default_factory=dict)  # path → status
     hanging: set = field(default_factory=set)  # paths that never answer
+    confidence: float = 0.99  # of those texts
     fails_after: int = 1000  # OCR requests that are answered
     asked: list = field(default_factory=list)  # (path, headers, query, body)
 
@@ -58,7 +59,7 @@ class Gateway:
         lines = []
         if self.texts and len(rows):
             box = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
-            lines = [_line(self.texts.pop(0), *map(int, box))]
+            lines = [_line(self.texts.pop(0), *map(int, box), self.confidence)]
         return {"model": "reader", "pages": [{"lines": lines}]}
 
     def tolerance(self, body):

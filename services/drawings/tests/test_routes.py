@@ -203,6 +203,21 @@ async def test_view_that_fails_leaves_the_others(service, gateway):
     assert len(answer["dimensions"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "confidence", "is_read"),
+    [("7", 0.7, False), ("7", 0.8, True), ("75", 0.7, True), ("75", 0.4, False)],
+)
+async def test_what_is_read_without_confidence_is_no_dimension(
+    service, gateway, text, confidence, is_read
+):
+    gateway.texts, gateway.confidence = [text], confidence
+
+    answer = await analyze(service, drawn(), symbols="false")
+
+    assert texts(answer["dimensions"]) == ([text] if is_read else [])
+    assert len(answer["unparsed"]) == (0 if is_read else 1)
+
+
 async def test_blank_page_is_sent_to_no_ocr(service, gateway):
     answer = await analyze(service, png(paper()[0]), symbols="false")
 
