@@ -1,10 +1,10 @@
 """Which headers travel between client, gateway and service, and which end at the gateway."""
 
-import os
 import re
 from collections.abc import Iterable
 
 from gateway.auth import Caller
+from shared.http import new_id
 
 HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer "
@@ -97,5 +97,5 @@ def response_headers(headers: RawHeaders) -> tuple[list[tuple[bytes, bytes]], by
 
 def _new_trace(request_id: str) -> bytes:
     """The start of a trace, not sampled (W3C Trace Context); its id is the request's if it can."""
-    trace = request_id if TRACE_ID.match(request_id) else os.urandom(16).hex()
-    return f"00-{trace}-{os.urandom(8).hex()}-00".encode()
+    trace = request_id if TRACE_ID.match(request_id) else new_id()
+    return f"00-{trace}-{new_id()[:16]}-00".encode()

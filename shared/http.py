@@ -44,7 +44,12 @@ def request_id_of(scope: Scope) -> str:
 def request_id_from(given: bytes | None) -> str:
     """The value of ``X-Request-Id`` if it is well-formed, else a new id."""
     shown = given.decode("latin-1") if given else ""
-    return shown if REQUEST_ID_PATTERN.fullmatch(shown) else next(_new_ids)
+    return shown if REQUEST_ID_PATTERN.fullmatch(shown) else new_id()
+
+
+def new_id() -> str:
+    """A random id: 32 hexadecimal digits."""
+    return next(_new_ids)
 
 
 def _random_ids(per_read: int = 256) -> Iterator[str]:
