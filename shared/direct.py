@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import inf
 from typing import Any, Protocol
 
@@ -35,6 +36,8 @@ from shared.server_protocol import ServerProtocol
 log = logging.getLogger(__name__)
 
 JSON_TYPE = b"application/json"
+MOST_KNOWN = 256  # heads
+LONGEST_KNOWN = 1024  # bytes of a head
 Header = tuple[bytes, bytes]
 
 
@@ -75,7 +78,7 @@ class DirectCall:
         self.started = time.monotonic()
         self.deadline = inf  # absolute, on time.monotonic(), in s
         self.abandon: Callable[[], None] = _nothing  # told when nobody waits for the answer
-        self.keep_alive = protocol.keep_alive
+        self.keep_alive = True  # the connection may be used again
         self.has_started = self.is_answered = False  # it is answered at once
 
     def answer(self, content: bytes, *, model: str, device: str, timing: str) -> None:
@@ -146,6 +149,16 @@ class _Path:
         self.name, self.route, self.limits, self.paths = name, route, limits, paths
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What the head of a request says that a direct route may answer."""
+
+    path: _Path
+    body_bytes: int
+    timeout_s: float
+    keep_alive: bool
+
+
 class DirectPaths:
     """The direct routes of an application, and the calls that are being answered."""
 
@@ -161,6 +174,7 @@ class DirectPaths:
             name.encode(): _Path(name, route, layer.limits_of(name), self)
             for name, route in routes.items()
         }
+        self._known: dict[bytes, _Head] = {}  # by the bytes of the head
         self._open: dict[DirectCall, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
@@ -182,28 +196,70 @@ class DirectPaths:
             self._head_of = server_headers
         return self._head
 
-    def start(self, protocol: "DirectProtocol", path: _Path, body: bytes) -> bool:
-        """Begin to answer a request; False when the application must."""
+    def start(self, protocol: "DirectProtocol", path: _Path, body: bytes, seen: bytes) -> bool:
+        """Begin to answer a request; False when the application must.
+
+        Args:
+            protocol: the connection.
+            path: what is asked.
+            body: all of it.
+            seen: what the network brought, if it begins with the head; else empty.
+        """
         given = dict(reversed(protocol.headers))  # the first of equal names counts
-        if given.get(b"content-type") != JSON_TYPE or len(body) > path.limits.max_body_bytes:
+        timeout_s = self._timeout_s(given, path, len(body))
+        if timeout_s is None:
             return False
-        if b"expect" in given:
+        head = _Head(path, len(body), timeout_s, protocol.keep_alive)
+        request_id = given.get(b"x-request-id")
+        if request_id is None:
+            self._learn(seen, head)
+        return self._begin(protocol, head, body, request_id_from(request_id))
+
+    def start_again(self, protocol: "DirectProtocol", seen: bytes) -> bool:
+        """As ``start``, for a head that was answered before, byte for byte, and all of its body.
+
+        A client that keeps its connection sends the same head again and again; to parse and check
+        it each time would cost as much as to decode the body.
+        """
+        end = seen.find(b"\r\n\r\n") + 4
+        head = self._known.get(seen[:end])
+        if head is None or len(seen) != end + head.body_bytes:
             return False
+        return self._begin(protocol, head, seen[end:], request_id_from(None))
+
+    def _learn(self, seen: bytes, head: _Head) -> None:
+        end = seen.find(b"\r\n\r\n") + 4
+        if len(seen) != end + head.body_bytes or end > LONGEST_KNOWN:
+            return  # in chunks, or one of several
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[seen[:end]] = head
+
+    def _timeout_s(
+        self, given: Mapping[bytes, bytes], path: _Path, body_bytes: int
+    ) -> float | None:
+        """Time of a request; None if it is not for a direct route."""
+        if given.get(b"content-type") != JSON_TYPE or body_bytes > path.limits.max_body_bytes:
+            return None
+        if b"expect" in given or not self._layer.is_authorised(given.get(b"x-internal-token")):
+            return None
         try:
             timeout_ms = timeout_ms_from(
                 given.get(b"x-request-timeout-ms"), path.limits.default_deadline_ms
             )
         except BadRequest:
-            return False
-        if not self._layer.is_authorised(given.get(b"x-internal-token")):
-            return False
-        call = DirectCall(protocol, path, request_id=request_id_from(given.get(b"x-request-id")))
-        call.deadline = call.started + timeout_ms / 1000
+            return None
+        return timeout_ms / 1000
+
+    def _begin(self, protocol: "DirectProtocol", head: _Head, body: bytes, request_id: str) -> bool:
+        call = DirectCall(protocol, head.path, request_id=request_id)
+        call.keep_alive = head.keep_alive
+        call.deadline = call.started + head.timeout_s
         self._layer.begun()
         self._open[call] = None
         protocol.take(call)
         try:
-            is_taken = path.route.start(body, call)
+            is_taken = head.path.route.start(body, call)
         except Exception as error:  # noqa: BLE001 - the last handler of the process
             call.crash(error)
             return True
@@ -261,11 +317,7 @@ class DirectProtocol(ServerProtocol):
         self._paths: DirectPaths = config.app.direct  # type: ignore[union-attr] # see serve
         self._held: _Path | None = None
         self._held_body: list[bytes] = []
-
-    @property
-    def headers(self) -> list[Header]:
-        """Of the request being read, names in lower case."""
-        return self._headers
+        self._seen = b""  # what the network brought, if a request begins with it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; each answer leaves at once, so that its client works while others are answered."""
@@ -274,7 +326,10 @@ class DirectProtocol(ServerProtocol):
         self.transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
+        """Parse what came, unless a known head says it all."""
+        if self.is_idle and self._paths.start_again(self, data):
+            return
+        self._seen = data if self.is_idle else b""
         super().data_received(data)
         if self._held is not None and not self.transport.is_closing():
             self._hand_on(is_whole=False)
@@ -310,14 +365,14 @@ class DirectProtocol(ServerProtocol):
         """Answer a held request, or hand it on."""
         if self._held is None:
             super().on_message_complete()
-        elif self._paths.start(self, self._held, b"".join(self._held_body)):
+        elif self._paths.start(self, self._held, b"".join(self._held_body), self._seen):
             self._held = None
         else:
             self._hand_on(is_whole=True)
 
     def take(self, call: DirectCall | None) -> None:
         """Let a call stand for the request being answered; None if the route has declined it."""
-        self._answering = call
+        self._answering, self._closes_at = call, inf
 
     def respond(self, call: DirectCall, status: int, lines: bytes, content: bytes) -> None:
         """Write a whole response."""

@@ -69,7 +69,7 @@ class ServerProtocol(asyncio.Protocol):
         self._keep_alive_s = config.timeout_keep_alive
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
+        self.headers: list[tuple[bytes, bytes]] = []  # of the request being read
         self._head_bytes = 0
         self._is_in_head = False
         self._is_refused = False  # nothing more is parsed
@@ -144,11 +144,22 @@ class ServerProtocol(asyncio.Protocol):
         if self._is_in_head and self._closes_at == inf and self._answering is None:
             self._close_after(self.head_timeout_s)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether what comes next begins a request that can be answered at once."""
+        return (
+            self._answering is None
+            and self._reading is None
+            and self.may_write is None
+            and not self._is_in_head
+            and not self._is_refused
+        )
+
     # What the parser says
 
     def on_message_begin(self) -> None:
         """Start on a head."""
-        self._url, self._headers, self._head_bytes = b"", [], 0
+        self._url, self.headers, self._head_bytes = b"", [], 0
         self._is_in_head = True
 
     def on_url(self, url: bytes) -> None:
@@ -160,7 +171,7 @@ class ServerProtocol(asyncio.Protocol):
         """Take one header; those behind a body (trailers) are dropped."""
         if self._is_in_head:
             self._count(len(name) + len(value))
-            self._headers.append((name.lower(), value))
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -257,7 +268,7 @@ class ServerProtocol(asyncio.Protocol):
             "raw_path": raw_path,
             "query_string": query,
             "root_path": "",
-            "headers": self._headers,
+            "headers": self.headers,
             "state": self._app_state.copy(),
         }
 

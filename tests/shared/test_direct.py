@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 
 import pytest
 
@@ -264,6 +265,78 @@ async def test_client_that_waits_to_be_asked_for_its_body_is_asked(route):
         writer.write(whole[-1:])
 
         assert (await answer(reader))[2] == 7
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        request(2),
+        request(22),
+        request("decline"),
+        request(2, "x-request-id: abc"),
+        request(2, "transfer-encoding: chunked", body=b"1\r\n2\r\n0\r\n\r\n"),
+        request(2) + request(3),
+        request(2)[:-1],
+        request(2, method="GET", path="/livez", body=b""),
+    ],
+    ids=lambda each: repr(each[-40:]),
+)
+async def test_head_that_was_seen_before_changes_no_answer(route, second):
+    async def answers(*messages):
+        async with serving(route) as connect:
+            reader, writer = await connect()
+            for message in messages:
+                writer.write(message)
+                await answer(reader)
+            writer.write(second)
+            if second == request(2)[:-1]:
+                await asyncio.sleep(0)
+                writer.write(b"2")
+            writer.write(request(9, "connection: close"))
+            shown = await reader.read()
+        return re.sub(rb"(x-request-id|date|server-timing): [^\r]*", b"", shown)
+
+    assert await answers(request(1), request(1)) == await answers()
+
+
+async def test_head_of_a_body_in_chunks_is_not_taken_for_one_with_a_length(route):
+    chunked = request(7, "transfer-encoding: chunked", body=b"1\r\n7\r\n0\r\n\r\n")
+    head = chunked[: chunked.index(b"\r\n\r\n") + 4]
+    async with serving(route) as connect:
+        reader, writer = await connect()
+        writer.write(chunked)
+        first = (await answer(reader))[2]
+        writer.write(head + b"2")  # the length of a chunk, so far
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await reader.read(1)
+
+    assert first == {"direct": 7}
+
+
+async def test_head_that_was_seen_before_keeps_the_clients_request_id(route):
+    named = request(1, "x-request-id: abc")
+
+    _, headers, _ = await ask(route, named, named)
+
+    assert headers["x-request-id"] == "abc"
+
+
+async def test_head_that_was_seen_before_keeps_deadline_and_token(route):
+    token = "x-internal-token: 0123456789abcdef"
+    asked = (
+        request(1, token),
+        request(1, token),
+        request("wait", token, "x-request-timeout-ms: 1"),
+    )
+    async with serving(route, internal_token="0123456789abcdef") as connect:
+        reader, writer = await connect()
+        found = []
+        for message in (*asked, request(1)):
+            writer.write(message)
+            found.append((await answer(reader))[0])
+
+    assert found == [200, 200, 504, 401]
 
 
 async def test_direct_answers_are_counted_like_others(route):
