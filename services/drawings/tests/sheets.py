@@ -82,6 +82,14 @@ def paper(width=900, height=600):
     return image, ImageDraw.Draw(image)
 
 
+def drawn(*places):
+    """A picture with a number at each place."""
+    image, pen = paper(1800, 1200)
+    for x, y in places or [(100, 100)]:
+        write(pen, x, y, "25.4", size=48)
+    return png(image)
+
+
 def draw_sign(pen, character, x, y, size, width=3):
     """A sign of ``shared.gdt_signs`` with its cell's top left at (x, y)."""
     for stroke in (*SIGNS[character].strokes, *SIGNS[character].fills):

@@ -2,7 +2,6 @@ import csv
 import io
 import json
 import math
-import zlib
 
 import numpy as np
 import pytest
@@ -10,20 +9,18 @@ from PIL import Image
 
 from services.drawings.app import build
 from services.drawings.settings import DrawingsSettings
+from services.drawings.tests.asking import PATH, analyze, texts
 from services.drawings.tests.sheets import (
     composite,
+    drawn,
     frame,
     lines,
-    paper,
     pdf,
-    png,
     text,
     turned,
-    write,
 )
-from shared.testing import peak_memory, running_app
+from shared.testing import running_app
 
-PATH = "/v1/drawings/analyze"
 SHEET = (
     text(50, 250, "25.4 \xb10.05")
     + text(50, 220, "\xd88 H7")
@@ -31,24 +28,6 @@ SHEET = (
     + frame(150, 120, "⌖", "\xd80.2", "A")
     + text(320, 100, "35.00", up=True)
 )
-
-
-async def analyze(service, content, **options):
-    answer = await service.post(PATH, files={"file": ("sheet", content)}, data=options)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def drawn(*places):
-    """A picture with a number at each place."""
-    image, pen = paper(1800, 1200)
-    for x, y in places or [(100, 100)]:
-        write(pen, x, y, "25.4", size=48)
-    return png(image)
-
-
-def texts(items):
-    return sorted(each["text"] for each in items)
 
 
 async def test_text_and_frames_of_a_pdf_become_dimensions_with_limits(service):
@@ -143,89 +122,6 @@ async def test_general_tolerance_of_the_request_counts_where_the_sheet_states_no
     assert answer["general_tolerance"]["source"] == "request"
 
 
-async def test_picture_is_read_by_ocr_and_detector(service, gateway):
-    gateway.texts = ["25.4 ±0.05"]
-    box = {"x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40.0}
-    gateway.detections = [{"class_name": "view", "confidence": 0.9, "box": box}]
-
-    answer = await analyze(service, drawn())
-
-    assert texts(answer["dimensions"]) == ["25.4 ±0.05"]
-    assert answer["detections"] == [
-        {"page": 1, "class_name": "view", "confidence": 0.9, "box": box}
-    ]
-    assert answer["models"] == {"ocr": "reader", "symbols": "finder"}
-    assert answer["pages"][0]["text_source"] == "ocr"
-    assert not answer["partial"]
-
-
-async def test_boxes_of_what_was_read_in_a_view_are_in_pixels_of_the_picture(service, gateway):
-    gateway.texts = ["25.4"]
-    sheet = drawn((1100, 700))
-    ink = np.asarray(Image.open(io.BytesIO(sheet)).convert("L")) < 128
-    rows, columns = np.nonzero(ink)
-
-    answer = await analyze(service, sheet)
-
-    box = answer["dimensions"][0]["box"]
-    inset = 0.15 * (rows.max() - rows.min())  # the margin that the OCR's boxes have
-    assert (box["x1"], box["x2"]) == pytest.approx((columns.min(), columns.max()), abs=inset)
-    assert (box["y1"], box["y2"]) == pytest.approx((rows.min(), rows.max()), abs=inset + 1)
-    sent = Image.open(io.BytesIO(next(body for path, _, _, body in gateway.asked if path == "ocr")))
-    assert sent.width * sent.height < 0.1 * ink.size
-
-
-async def test_view_with_small_letters_is_read_again_enlarged(service, gateway):
-    image, pen = paper(1800, 1200)
-    write(pen, 1100, 700, "25.4", size=14)
-    gateway.texts = ["25.4", "25.48"]
-
-    answer = await analyze(service, png(image))
-
-    sizes = [Image.open(io.BytesIO(body)).width for path, _, _, body in gateway.asked[:3]
-             if path == "ocr"]  # fmt: skip
-    assert sizes[1] > 1.3 * sizes[0]
-    assert texts(answer["dimensions"]) == ["25.48"]
-    assert answer["dimensions"][0]["box"]["x1"] == pytest.approx(1102, abs=3)
-
-
-async def test_view_that_fails_leaves_the_others(service, gateway):
-    gateway.texts = ["25.4"]
-    gateway.fails_after = 1
-    image, pen = paper(1500, 500)
-    for x in (40, 860):
-        pen.rectangle((x, 60, x + 600, 400), outline="black", width=3)
-
-    answer = await analyze(service, png(image), symbols="false")
-
-    assert answer["partial"]
-    assert answer["stages"]["ocr"]["status"] == "failed"
-    assert len(answer["dimensions"]) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "confidence", "is_read"),
-    [("7", 0.7, False), ("7", 0.8, True), ("75", 0.7, True), ("75", 0.4, False)],
-)
-async def test_what_is_read_without_confidence_is_no_dimension(
-    service, gateway, text, confidence, is_read
-):
-    gateway.texts, gateway.confidence = [text], confidence
-
-    answer = await analyze(service, drawn(), symbols="false")
-
-    assert texts(answer["dimensions"]) == ([text] if is_read else [])
-    assert len(answer["unparsed"]) == (0 if is_read else 1)
-
-
-async def test_blank_page_is_sent_to_no_ocr(service, gateway):
-    answer = await analyze(service, png(paper()[0]), symbols="false")
-
-    assert gateway.asked == []
-    assert answer["stages"]["ocr"]["error"] == "the page is blank"
-    assert not answer["partial"]
-
-
 async def test_calls_carry_id_caller_and_token(service, gateway):
     headers = {"X-Request-Id": "drawing-1", "X-Caller": "key-7", "X-Hops": "1"}
 
@@ -273,27 +169,6 @@ async def test_stage_that_fails_leaves_the_others(service, gateway, path, stage)
     assert answer["stages"][stage]["status"] == "failed"
     assert answer["stages"][stage]["error"] == f"{path} is loading"
     assert len(answer["dimensions"]) == 3
-
-
-async def test_picture_without_ocr_still_tells_what_was_detected(service, gateway):
-    gateway.down = {"ocr": 503}
-    box = {"x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40.0}
-    gateway.detections = [{"class_name": "view", "confidence": 0.9, "box": box}]
-
-    answer = await analyze(service, drawn())
-
-    assert answer["partial"]
-    assert answer["stages"]["ocr"]["status"] == "failed"
-    assert len(answer["detections"]) == 1
-
-
-async def test_picture_of_which_nothing_can_be_told_is_the_first_failure(service, gateway):
-    gateway.down = {"ocr": 503, "detect": 503}
-
-    answer = await service.post(PATH, files={"file": drawn()})
-
-    assert answer.status_code == 503
-    assert answer.json()["code"] == "not_ready"
 
 
 async def test_stage_without_answer_ends_in_time_for_the_rest(service, gateway):
@@ -394,18 +269,6 @@ async def test_more_pages_than_the_limit_are_refused(service):
     assert "limit is 20" in answer.json()["detail"]
 
 
-async def test_scan_beyond_the_limit_is_refused_by_its_header_in_little_memory(service):
-    scan = one_bit_png(20_000, 20_000)
-    await service.post(PATH, files={"file": png(paper(8, 8)[0])})  # the worker is there
-
-    with peak_memory() as peak:
-        answer = await service.post(PATH, files={"file": scan})
-
-    assert answer.status_code == 413
-    assert "pixels" in answer.json()["detail"]
-    assert peak.growth_bytes < 64 * 2**20
-
-
 async def test_encrypted_pdf_is_refused_with_the_reason(service):
     locked = pdf(SHEET).replace(
         b"trailer\n<<", b"trailer\n<< /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 "
@@ -422,33 +285,3 @@ async def test_what_is_no_drawing_is_refused(service):
     answer = await service.post(PATH, files={"file": b"neither picture nor PDF"})
 
     assert answer.status_code == 415
-
-
-def one_bit_png(width, height):
-    """A white scan of one bit a pixel, packed without ever being held."""
-    row = b"\0" + b"\xff" * ((width + 7) // 8)
-    packer = zlib.compressobj(1)
-    packed = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
-
-    def chunk(kind, body):
-        return (
-            len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
-        )
-
-    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([1, 0, 0, 0, 0])
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-    )
-
-
-@pytest.mark.parametrize(("confidence", "expected"), [(0.3, ["25.4"]), (0.9, [])])
-async def test_only_a_sure_table_keeps_its_text_from_being_a_dimension(
-    service, gateway, confidence, expected
-):
-    gateway.texts = ["25.4"]
-    box = {"x1": 50.0, "y1": 50.0, "x2": 400.0, "y2": 200.0}
-    gateway.detections = [{"class_name": "table", "confidence": confidence, "box": box}]
-
-    answer = await analyze(service, drawn())
-
-    assert texts(answer["dimensions"]) == expected
