@@ -127,8 +127,7 @@ class PictureReader:
         return [view for group in read for view in group]
 
     async def _read_group(self, views: Sequence[View], stage: str) -> list[View]:
-        sheet = await asyncio.to_thread(lay_out, [each.pixels for each in views])
-        assert sheet is not None
+        sheet = await asyncio.to_thread(_sheet_of, [each.pixels for each in views])
         found = await self._ask(sheet.pixels, stage)
         if found is None:
             return list(views)
@@ -183,6 +182,16 @@ def _parts_of(pixels: Pixels) -> tuple[list[Box], Box | None]:
     level, upright = long_runs(ink, max(8, min(height, width) // 2))
     border = find_border(level, upright, width, height)
     return find_views(ink, border), border
+
+
+def _sheet_of(pictures: Sequence[Pixels]) -> Sheet:
+    """The pictures on one sheet; a very large one is not copied on another."""
+    height, width = pictures[0].shape[:2]
+    if len(pictures) == 1 and height * width > LOSSLESS_PX:
+        return Sheet(pictures[0], (Box(0, 0, width, height),))
+    sheet = lay_out(pictures)
+    assert sheet is not None
+    return sheet
 
 
 def _cut(pixels: Pixels, box: Box) -> Pixels:
