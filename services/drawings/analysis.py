@@ -147,7 +147,8 @@ class Analyst:
             picture = await asyncio.to_thread(document.path.read_bytes)
         else:
             picture = await asyncio.to_thread(encode, pixels)
-        work = find_symbols(self._calls, picture, reserve_s=stages.reserve_s)
+        height, width = pixels.shape[:2]
+        work = find_symbols(self._calls, picture, (width, height), reserve_s=stages.reserve_s)
         found = await stages.run(SYMBOLS, work)
         if found is not None:
             self.models["symbols"] = found.model

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from shared.gateway_client import Calls
 OCR_PATH = "/v1/ocr"
 DETECT_PATH = "/v1/detect"
 PREDICT_PATH = "/v1/tolerance/predict"
-DETECT_TILE_PX = 640
+DETECT_TILE_PX, DETECT_OVERLAP = 640, 0.2  # as the detector was trained
+MOST_TILES = 120  # of one sheet; the detector refuses more than 128 by default
 LEAST_CONFIDENCE = 0.3
 TOP_MARGIN, SIDE_MARGIN = 0.15, 0.12  # of the OCR's boxes, in heights of a box
 
@@ -81,13 +83,33 @@ def _line(body: Mapping[str, Any]) -> TextLine:
     )
 
 
-async def find_symbols(calls: Calls, picture: bytes, *, reserve_s: float) -> Symbols:
+def detect_tile_px(width_px: int, height_px: int) -> int:
+    """Side of the tiles of a sheet: as trained, or as much larger as keeps them few enough."""
+    tile_px = DETECT_TILE_PX
+
+    def across(length_px: int) -> int:
+        return ceil(max(0, length_px - tile_px) / (tile_px * (1 - DETECT_OVERLAP))) + 1
+
+    while across(width_px) * across(height_px) > MOST_TILES:
+        tile_px += DETECT_TILE_PX // 4
+    return tile_px
+
+
+async def find_symbols(
+    calls: Calls, picture: bytes, size_px: tuple[int, int], *, reserve_s: float
+) -> Symbols:
     """Find views, frames, title block and symbols in a picture.
+
+    Args:
+        calls: to the detector.
+        picture: encoded.
+        size_px: its width and height.
+        reserve_s: time to leave for what comes after.
 
     Raises:
         GantryError: the service, the gateway or the time failed.
     """
-    params = {"tile_size": DETECT_TILE_PX}
+    params = {"tile_size": detect_tile_px(*size_px), "tile_overlap": DETECT_OVERLAP}
     body = await calls.post(DETECT_PATH, params=params, content=picture, reserve_s=reserve_s)
     try:
         found = tuple(
