@@ -205,11 +205,13 @@ class EngineHost:
     async def loaded_info(self) -> EngineInfo:
         """What the loaded engine says of itself, for routes that prepare input by it.
 
+        While an engine is replaced that is what the old one said: work waits in the queue.
+
         Raises:
             Unavailable: not ready; says why.
         """
         await self._wake(request_context())
-        if self.info is None or not self.is_ready:
+        if self.info is None or self._batcher.refusal is not None:
             raise (self._batcher.refusal or NotReady("the model is loading")).fresh()
         return self.info
 
