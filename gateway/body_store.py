@@ -36,22 +36,25 @@ class BodyStore:
         self._file_bytes = 0  # the body's bytes before this position lie in the file
         self._buffer = bytearray()  # and those from there on here
         self._tail = b""  # the piece that came last, as it came
+        self._move: asyncio.Task[None] | None = None  # of bytes out of memory, the latest
         self.size_bytes = 0
         self.is_whole = True  # nothing was dropped
 
     async def append(self, piece: bytes) -> None:
-        """Keep one piece more; makes room by writing to disk or by dropping what was kept."""
+        """Keep one piece more; makes room by writing to disk or by dropping what was kept.
+
+        A caller that is cancelled meanwhile has left its piece here: what was begun goes on, and
+        the next call waits for it.
+        """
         self._tail = piece
         self.size_bytes += len(piece)
         if not self.is_whole:
             return
         self._buffer += piece
-        if len(self._buffer) <= self._limits.memory_bytes:
-            return
-        if self.size_bytes <= self._limits.spool_bytes:
-            await self._spill()
-        else:
-            await self._drop()
+        while len(self._buffer) > self._limits.memory_bytes:
+            if self._move is None or self._move.done():
+                self._move = asyncio.ensure_future(self._make_room())
+            await asyncio.shield(self._move)
 
     async def read(self, position: int) -> bytes:
         """Some bytes from ``position`` on, at least one; ``position`` is below ``size_bytes``.
@@ -80,31 +83,40 @@ class BodyStore:
         """Drop everything."""
         self._buffer = bytearray()
         self._tail = b""
-        if self._file is not None:
-            await asyncio.to_thread(self._file.close)
-            self._file = None
+        if self._move is not None:
+            await asyncio.wait({self._move})
+        await self._close_file()
 
-    async def _spill(self) -> None:
+    async def _make_room(self) -> None:
+        if self.size_bytes > self._limits.spool_bytes:
+            await self._drop()
+            return
+        # A copy: a bytearray that a thread reads cannot grow, should the next piece come now.
+        content = bytes(self._buffer)
         try:
-            await asyncio.to_thread(self._write)
+            await asyncio.to_thread(self._write, content)
         except OSError as error:
             log.warning("a request's body cannot be kept on disk: %s", error.strerror)
             await self._drop()
-            return
-        self._file_bytes += len(self._buffer)
-        self._buffer = bytearray()
+        else:
+            self._file_bytes += len(content)
+            del self._buffer[: len(content)]
 
-    def _write(self) -> None:
+    def _write(self, content: bytes) -> None:
         if self._file is None:
             folder = self._limits.folder
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by close()
-        view, position = memoryview(self._buffer), self._file_bytes
+        view, position = memoryview(content), self._file_bytes
         while view:
             written = os.pwrite(self._file.fileno(), view, position)
             view, position = view[written:], position + written
 
     async def _drop(self) -> None:
-        tail = self._tail
-        await self.close()
-        self._tail = tail
         self.is_whole = False
+        self._buffer = bytearray()
+        await self._close_file()
+
+    async def _close_file(self) -> None:
+        if self._file is not None:
+            await asyncio.to_thread(self._file.close)
+            self._file = None

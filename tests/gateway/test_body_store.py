@@ -1,3 +1,9 @@
+import asyncio
+import contextlib
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from gateway.body_store import BodyStore, StoreLimits
@@ -53,3 +59,67 @@ async def test_folder_that_cannot_be_written_only_ends_the_keeping(tmp_path):
     store = await filled(memory_bytes=1500, folder=tmp_path / "missing")
 
     assert not store.is_whole
+
+
+def open_files(folder):
+    """What this process holds open below a folder, files without a name too."""
+    links = []
+    for each in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            links.append(os.readlink(f"/proc/self/fd/{each}"))
+    return [link for link in links if link.startswith(str(folder))]
+
+
+async def given_up_while_writing(store, piece, folder):
+    appending = asyncio.create_task(store.append(piece))
+    while not open_files(folder):  # noqa: ASYNC110 - a thread opens it, and says nothing
+        await asyncio.sleep(0)
+    appending.cancel()
+    await asyncio.wait({appending})
+
+
+LARGE = os.urandom(2**20) * 8  # its writing takes long enough to be interrupted
+
+
+async def test_body_goes_on_whole_after_its_writing_was_given_up(tmp_path):
+    store = BodyStore(StoreLimits(memory_bytes=1500, folder=tmp_path))
+
+    await given_up_while_writing(store, LARGE, tmp_path)
+    for piece in PIECES:
+        await store.append(piece)
+
+    assert await read_all(store) == LARGE + b"".join(PIECES)
+    await store.close()
+
+
+class HeldExecutor(ThreadPoolExecutor):
+    """Starts nothing until it is released."""
+
+    def __init__(self):
+        super().__init__()
+        self.release = threading.Event()
+
+    def submit(self, function, /, *arguments):
+        def held():
+            self.release.wait()
+            return function(*arguments)
+
+        return super().submit(held)
+
+
+async def test_file_is_closed_only_after_a_writing_that_was_given_up(tmp_path):
+    store = BodyStore(StoreLimits(memory_bytes=1500, folder=tmp_path))
+    executor = HeldExecutor()
+    asyncio.get_running_loop().set_default_executor(executor)
+    appending = asyncio.create_task(store.append(bytes(2000)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    appending.cancel()
+    closing = asyncio.create_task(store.close())
+    await asyncio.wait({appending})
+
+    executor.release.set()
+    await closing
+    executor.shutdown()
+
+    assert not open_files(tmp_path)
