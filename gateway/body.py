@@ -180,12 +180,12 @@ class RequestBody:
         self.is_read = not message.get("more_body", False)
         if self._digest is not None:
             self._digest.update(piece)
-        if piece:
-            await self._store.append(piece)
         if self.is_read:
             self._tell_digest()
             if self._is_watched:
                 self.watch()
+        if piece:  # last: who reads may be cancelled in here, and nobody would read this again
+            await self._store.append(piece)
 
     async def _receive_in_time(self) -> Message:
         """The next message; only waiting for the client counts as its time."""
