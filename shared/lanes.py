@@ -180,13 +180,24 @@ class ProcessLane:
         await self.stop()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=self._spec.name)
         loop = asyncio.get_running_loop()
-        self._worker = await loop.run_in_executor(self._thread, Worker, self._spec)
         try:
-            info: EngineInfo = await loop.run_in_executor(self._thread, self._worker.call, "load")
+            worker = await self._make_worker(self._thread)
+            info: EngineInfo = await loop.run_in_executor(self._thread, worker.call, "load")
         except BaseException:
             await self.stop()
             raise
         return info
+
+    async def _make_worker(self, thread: ThreadPoolExecutor) -> Worker:
+        making = asyncio.get_running_loop().run_in_executor(thread, Worker, self._spec)
+        try:
+            self._worker = await asyncio.shield(making)
+            return self._worker
+        except asyncio.CancelledError:
+            await asyncio.wait({making})  # a few ms; then there is a child for ``stop`` to end
+            if making.exception() is None:
+                self._worker = making.result()
+            raise
 
     async def run(self, key: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
         """Run one batch in the child.
@@ -244,10 +255,11 @@ class ProcessLane:
     async def stop(self) -> None:
         """End the child."""
         worker, thread, self._worker, self._thread = self._worker, self._thread, None, None
-        if worker is not None and thread is not None:
+        if worker is not None:
             if not worker.is_alive:
                 log.info("%s has ended", self._spec.name)
             await asyncio.get_running_loop().run_in_executor(None, worker.close)
+        if thread is not None:
             thread.shutdown(wait=False)
 
     @property

@@ -66,7 +66,6 @@ class Worker:
 
     def __init__(self, spec: WorkerSpec) -> None:
         """Start the child; it imports its handler while the caller goes on."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         arguments = {
             "handler": spec.handler,
             "options": dict(spec.options),
@@ -75,7 +74,10 @@ class Worker:
             "name": spec.name,
             "log": asdict(spec.log),
         }
-        with theirs:
+        line = json.dumps(arguments).encode() + b"\n"
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs, contextlib.ExitStack() as undo:
+            undo.callback(ours.close)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "shared.worker", str(theirs.fileno())],
                 stdin=subprocess.PIPE,
@@ -83,13 +85,15 @@ class Worker:
                 env={**NO_TELEMETRY, **os.environ, **spec.environ},
                 start_new_session=True,
             )
+            undo.pop_all()
         self._channel = Channel(ours, spec.record_types)
         self._name = spec.name
         # The open end of standard input is the child's lifeline: when this process dies in whatever
         # way, the child reads the end of file there and ends too.
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(arguments).encode() + b"\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has died: the first call says of what
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
 
     @property
     def pid(self) -> int:

@@ -49,9 +49,9 @@ def create_echo_engine(_options):
     return EchoEngine()
 
 
-def process_lane(timeout_s=30.0):
-    return ProcessLane(WorkerSpec(handler="tests.shared.echo:create_echo_engine", name="echo"),
-                       timeout_s=timeout_s)  # fmt: skip
+def process_lane(timeout_s=30.0, **options):
+    spec = WorkerSpec(handler="tests.shared.echo:create_echo_engine", name="echo", **options)
+    return ProcessLane(spec, timeout_s=timeout_s)
 
 
 router = APIRouter()

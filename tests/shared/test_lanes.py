@@ -1,5 +1,8 @@
+import asyncio
+import threading
 import weakref
 
+import psutil
 import pytest
 
 from shared.engine import EngineInfo
@@ -82,3 +85,34 @@ async def test_engine_in_a_process_of_its_own_cleans_up_and_goes_on():
     await lane.stop()
     with pytest.raises(EngineError):
         await lane.run((), [1])
+
+
+async def test_engine_whose_process_cannot_be_made_leaves_nothing_open():
+    lane = process_lane(environ={"NUL": "\0"})
+    files = psutil.Process().num_fds()
+
+    with pytest.raises(ValueError, match="null byte") as kept:
+        await lane.start()
+    for thread in threads_of("echo"):
+        thread.join(timeout=5)
+
+    assert threads_of("echo") == []
+    assert (psutil.Process().num_fds(), kept.type) == (files, ValueError)
+
+
+async def test_start_that_is_given_up_while_the_process_is_made_leaves_none_behind():
+    lane = process_lane()
+    starting = asyncio.create_task(lane.start())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    starting.cancel()
+    await asyncio.wait({starting})
+
+    assert starting.cancelled()
+    assert psutil.Process().children() == []
+    assert not lane.is_alive
+
+
+def threads_of(lane_name):
+    return [each for each in threading.enumerate() if each.name.startswith(lane_name)]
