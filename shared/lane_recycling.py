@@ -70,8 +70,7 @@ class LaneRecycler:
     async def recycle(self, reason: str) -> None:
         """Replace every lane: start a fresh one, warm it, swap, drain the old one.
 
-        Where there is no room for two, on the device or for an engine of this very process,
-        requests wait in the queue meanwhile.
+        Where the device has no room for two, requests wait in the queue meanwhile.
 
         Raises:
             GantryError: the fresh lane did not start or failed its golden example; the old one
@@ -80,10 +79,7 @@ class LaneRecycler:
         was_busy, self.is_busy = self.is_busy, True
         try:
             for old in self._fleet:
-                if old.pid is None:  # its clone would be the same engine
-                    self._renew_in_place(old, reason)
-                else:
-                    await self._renew(old, reason)
+                await self._renew(old, reason)
         finally:
             self.is_busy = was_busy
 

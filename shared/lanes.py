@@ -8,7 +8,7 @@ in microseconds, and engines given by tests).
 import asyncio
 import logging
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Protocol
@@ -82,18 +82,28 @@ class Lane(Protocol):
 class InlineLane:
     """Runs an engine on one thread of this process, or on the caller's where that is quicker."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Take the engine; nothing is loaded yet."""
-        self._engine = engine
+    def __init__(self, create: Callable[[], Engine]) -> None:
+        """Take what makes the engine; each lane has one of its own, made when it starts."""
+        self._create = create
+        self._engine: Engine | None = None
         self._memory = GPUMemoryManager()
         self._thread: ThreadPoolExecutor | None = None
         self.last_run_s = 0.0  # CPU time of the last batch: what it would hold up the caller for
 
     async def start(self) -> EngineInfo:
-        """Load and warm the engine on its thread."""
+        """Make, load and warm the engine on its thread."""
+        await self.stop()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lane")
-        info: EngineInfo = await self._call(_load_and_warm, self._engine, self._memory)
+        try:
+            info: EngineInfo = await self._call(self._load)
+        except BaseException:
+            await self.stop()
+            raise
         return info
+
+    def _load(self) -> EngineInfo:
+        self._engine = self._create()
+        return _load_and_warm(self._engine, self._memory)
 
     async def run(self, key: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
         """Run one batch."""
@@ -102,20 +112,19 @@ class InlineLane:
 
     def run_now(self, key: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
         """Run one batch on the caller's thread; never while another one runs."""
-        if self._thread is None:
-            raise EngineError("the engine is not loaded")
         return self._run(key, payloads)
 
     def _run(self, key: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
+        engine = self._loaded()
         started = time.thread_time()
         try:
-            return run_engine(self._engine, key, payloads, self._memory)
+            return run_engine(engine, key, payloads, self._memory)
         finally:
             self.last_run_s = time.thread_time() - started
 
     async def exercise(self) -> None:
         """Run the golden example."""
-        await self._call(self._engine.warm_up)
+        await self._call(self._loaded().warm_up)
 
     async def clean_up(self) -> None:
         """Give back memory that is not in use, between two batches."""
@@ -123,15 +132,24 @@ class InlineLane:
 
     async def stop(self) -> None:
         """Close the engine and end the thread."""
-        if self._thread is None:
-            return
-        await self._call(self._engine.close)
-        self._thread.shutdown(wait=False)
-        self._thread = None
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            await asyncio.get_running_loop().run_in_executor(thread, self._close)
+            thread.shutdown(wait=False)
+
+    def _close(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+    def _loaded(self) -> Engine:
+        if self._engine is None:
+            raise EngineError("the engine is not loaded")
+        return self._engine
 
     def clone(self) -> "InlineLane":
-        """Another lane around the same engine."""
-        return InlineLane(self._engine)
+        """Another lane, with an engine of its own."""
+        return InlineLane(self._create)
 
     @property
     def memory_bytes(self) -> int | None:

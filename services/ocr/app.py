@@ -52,7 +52,9 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     policy = optimizer.host_policy()
     detector = EngineHost(
         optimizer.lane(
-            InlineLane(engine.detector) if engine else _lane(settings, "detector", settings.device),
+            InlineLane(lambda: engine.detector)
+            if engine
+            else _lane(settings, "detector", settings.device),
             "detect",
         ),
         optimizer.batch_limits(),
@@ -63,7 +65,7 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     )
     recogniser = EngineHost(
         optimizer.lane(
-            InlineLane(engine.recogniser)
+            InlineLane(lambda: engine.recogniser)
             if engine
             else _lane(settings, "recogniser", settings.device),
             "recognise",

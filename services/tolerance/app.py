@@ -50,7 +50,7 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
     installed = InstalledBundle(partial(find_bundle, settings))
     host = EngineHost(
         optimizer.lane(
-            InlineLane(engine or build_engine(settings, installed.read)),
+            InlineLane(lambda: engine or build_engine(settings, installed.read)),
             "predict",
             device="cpu" if settings.device == "auto" else None,
         ),

@@ -56,7 +56,7 @@ def build(
     policy = optimizer.host_policy()
     recognise = EngineHost(
         optimizer.lane(
-            InlineLane(engine) if engine else recogniser_lane(settings, settings.device),
+            InlineLane(lambda: engine) if engine else recogniser_lane(settings, settings.device),
             "recognise",
         ),
         optimizer.batch_limits(max_batch_size=settings.max_batch_size or MAX_BATCH_SIZE),
@@ -69,7 +69,9 @@ def build(
     )
     listen = EngineHost(
         optimizer.lane(
-            InlineLane(listener) if listener else listener_lane(settings), "listen", device="cpu"
+            InlineLane(lambda: listener) if listener else listener_lane(settings),
+            "listen",
+            device="cpu",
         ),
         BatchLimits(max_batch_size=1, max_queue_items=4 * settings.max_queue_items),
         metrics=metrics,
@@ -117,7 +119,7 @@ def _cpu_lane(settings: WhisperSettings) -> Lane | None:
 
 
 def _inline(engine: Engine | None) -> Lane | None:
-    return InlineLane(engine) if engine else None
+    return InlineLane(lambda: engine) if engine else None
 
 
 def recogniser_lane(settings: WhisperSettings, device: str) -> Lane:

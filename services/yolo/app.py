@@ -54,7 +54,8 @@ def build(
     optimizer = GPUOptimizer(settings, service="yolo")
     host = EngineHost(
         optimizer.lane(
-            _lane(settings, settings.device) if engine is None else InlineLane(engine), "detect"
+            _lane(settings, settings.device) if engine is None else InlineLane(lambda: engine),
+            "detect",
         ),
         optimizer.batch_limits(max_batch_size=most, max_weight=most * float(USUAL_CANVAS_PX)),
         metrics=EngineMetrics(registry),
@@ -95,7 +96,7 @@ def _cpu_lane(settings: YoloSettings) -> Lane | None:
 
 
 def _inline(engine: Engine | None) -> Lane | None:
-    return None if engine is None else InlineLane(engine)
+    return None if engine is None else InlineLane(lambda: engine)
 
 
 def _lane(settings: YoloSettings, device: str) -> Lane:

@@ -94,7 +94,7 @@ async def fifth(request: Request):
 def build(settings=None, engine=None):
     settings = settings or Settings.from_environment()
     registry = CollectorRegistry()
-    host = EngineHost(InlineLane(engine or Engine(settings)), BatchLimits(),
+    host = EngineHost(InlineLane(lambda: engine or Engine(settings)), BatchLimits(),
                       metrics=EngineMetrics(registry), name="add")
     return create_app(ServiceSpec(
         name="fifth", version=VERSION, settings=settings, router=router,

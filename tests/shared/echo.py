@@ -96,7 +96,7 @@ def build(
 ):
     registry = CollectorRegistry()
     host = EngineHost(
-        lane or InlineLane(EchoEngine()),
+        lane or InlineLane(EchoEngine),
         BatchLimits(max_batch_size=max_batch_size),
         metrics=EngineMetrics(registry),
         name="echo",

@@ -38,7 +38,7 @@ async def test_model_with_a_name_beyond_ascii_is_named_percent_encoded():
         def load(self):
             return EngineInfo("\ubd80\ud488 v2", "cpu")
 
-    async with running_app(echo.build(InlineLane(Korean()))) as client:
+    async with running_app(echo.build(InlineLane(Korean))) as client:
         answer = await client.post("/v1/echo", json=7)
 
     assert answer.status_code == 200

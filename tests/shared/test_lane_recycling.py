@@ -112,14 +112,17 @@ def test_unloading_while_room_is_made_for_a_replacement_ends_the_work_and_the_en
     assert simulate(main) == ((0, 1), Phase.UNLOADED, [False, False])
 
 
-class OpenedEngine:
-    """An engine of this process, which works between ``load`` and ``close`` only."""
+class SpoilableEngine:
+    """An engine of this process that "spoil" breaks for good, whatever is loaded afterwards."""
+
+    made = 0
 
     def __init__(self):
-        self.is_open, self.loads = False, 0
+        SpoilableEngine.made += 1
+        self.number, self.is_spoilt, self.is_open = SpoilableEngine.made, False, False
 
     def load(self):
-        self.is_open, self.loads = True, self.loads + 1
+        self.is_open = True
         return EngineInfo("m", "cpu")
 
     def warm_up(self):
@@ -127,24 +130,39 @@ class OpenedEngine:
 
     def run(self, key, payloads):
         assert self.is_open
-        return list(payloads)
+        self.is_spoilt = self.is_spoilt or "spoil" in payloads
+        if self.is_spoilt:
+            raise FatalEngineError("spoilt")
+        return [(self.number, payload) for payload in payloads]
 
     def close(self):
         self.is_open = False
 
 
-async def test_engine_of_this_process_is_recycled_by_loading_it_anew():
-    engine = OpenedEngine()
+@pytest.fixture
+async def inline_host():
+    SpoilableEngine.made = 0
     metrics = EngineMetrics(CollectorRegistry())
-    host = EngineHost(InlineLane(engine), BatchLimits(), metrics=metrics, name="test")
+    host = EngineHost(InlineLane(SpoilableEngine), BatchLimits(), metrics=metrics, name="test")
     host.start()
     await host.settled()
-
-    await host.recycle("test")
-    answer = await ask(host, 1)
+    yield host
     await host.stop()
 
-    assert (answer, engine.loads, engine.is_open) == (1, 2, False)
+
+async def test_engine_of_this_process_is_recycled_by_a_new_one(inline_host):
+    first = await ask(inline_host, 1)
+
+    await inline_host.recycle("test")
+
+    assert [first, await ask(inline_host, 1)] == [(1, 1), (2, 1)]
+
+
+async def test_engine_of_this_process_that_was_lost_is_replaced_by_a_new_one(inline_host):
+    with pytest.raises(FatalEngineError):
+        await ask(inline_host, "spoil")
+
+    assert await ask(inline_host, 1) == (2, 1)
 
 
 def test_leaking_engine_is_recycled_without_a_failed_request_and_a_steady_one_is_not():

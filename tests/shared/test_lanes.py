@@ -41,7 +41,7 @@ class HungryEngine:
 @pytest.fixture
 async def hungry():
     engine = HungryEngine()
-    lane = InlineLane(engine)
+    lane = InlineLane(lambda: engine)
     await lane.start()
     yield engine, lane
     await lane.stop()

@@ -43,7 +43,7 @@ def fail():
 async def run(payloads, *, weight=1.0, turns=1, **limits):
     """Submit payloads together, some times in turn; gives engine and last outcomes."""
     engine = Engine()
-    lane = InlineLane(engine)
+    lane = InlineLane(lambda: engine)
     await lane.start()
     batcher = DynamicBatcher(BatchLimits(**limits), metrics=EngineMetrics(CollectorRegistry()))
     batcher.open()
@@ -96,7 +96,7 @@ async def test_failed_short_batch_is_not_run_again_for_a_stateful_engine():
 
 
 def test_predicted_length_decides():
-    runs, lane = InlineRuns(1.0), InlineLane(Engine())
+    runs, lane = InlineRuns(1.0), InlineLane(Engine)
     for weight in (1, 2, 3, 4, 5):
         lane.last_run_s = 0.0002 + 0.0001 * weight
         runs.observe(lane, weight)

@@ -53,7 +53,7 @@ def test_named_gpu_that_is_missing_is_left_to_the_engine_to_refuse(tmp_path):
     ],
 )
 def test_lane_is_guarded_on_a_gpu_and_where_a_budget_is_set(tmp_path, settings, device, is_guarded):
-    lane = InlineLane(EchoEngine())
+    lane = InlineLane(EchoEngine)
 
     guarded = optimizer_of(tmp_path, **settings).lane(lane, "echo", device=device)
 
@@ -63,7 +63,7 @@ def test_lane_is_guarded_on_a_gpu_and_where_a_budget_is_set(tmp_path, settings, 
 
 async def test_budget_of_the_settings_bounds_the_share(tmp_path):
     optimizer = optimizer_of(tmp_path, gpus=[GPU], gpu_memory_budget_bytes=GIB)
-    lane = optimizer.lane(InlineLane(GpuEcho()), "echo")
+    lane = optimizer.lane(InlineLane(GpuEcho), "echo")
 
     await lane.start()
 
