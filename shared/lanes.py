@@ -79,6 +79,19 @@ class Lane(Protocol):
         ...
 
 
+LaneOn = Callable[[str], Lane]
+"""Makes a lane whose engine runs on the device that it is told: ``auto``, ``cpu`` or ``cuda:N``."""
+
+
+def lanes_of(engine: Engine, cpu_engine: Engine | None = None) -> LaneOn:
+    """Lanes that run engines at hand in this process, ``cpu_engine`` in place of one on the CPU."""
+
+    def lane_on(device: str) -> Lane:
+        return InlineLane(lambda: (cpu_engine if device == "cpu" else None) or engine)
+
+    return lane_on
+
+
 class InlineLane:
     """Runs an engine on one thread of this process, or on the caller's where that is quicker."""
 

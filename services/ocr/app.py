@@ -1,6 +1,7 @@
 """Build the OCR service from its settings."""
 
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -15,8 +16,7 @@ from shared.app import PathInfo, ServiceSpec, create_app
 from shared.cache_settings import result_cache
 from shared.engine import Engine
 from shared.gpu.optimizer import GPUOptimizer
-from shared.host import EngineHost
-from shared.lanes import InlineLane, Lane, ProcessLane
+from shared.lanes import Lane, ProcessLane, lanes_of
 from shared.media.pool import MediaPool
 from shared.metrics import EngineMetrics
 from shared.models.store import ModelStore
@@ -49,35 +49,18 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
     registry = CollectorRegistry()
     metrics = EngineMetrics(registry)
     optimizer = GPUOptimizer(settings, service="ocr")
-    policy = optimizer.host_policy()
-    detector = EngineHost(
-        optimizer.lane(
-            InlineLane(lambda: engine.detector)
-            if engine
-            else _lane(settings, "detector", settings.device),
-            "detect",
-        ),
+    detector = optimizer.host(
+        "detect",
+        partial(_lane, settings, "detector") if engine is None else lanes_of(engine.detector),
         optimizer.batch_limits(),
         metrics=metrics,
-        name="detect",
-        policy=policy,
-        cpu_lane=optimizer.cpu_lane(None if engine else _cpu_lane(settings, "detector"), "detect"),
     )
-    recogniser = EngineHost(
-        optimizer.lane(
-            InlineLane(lambda: engine.recogniser)
-            if engine
-            else _lane(settings, "recogniser", settings.device),
-            "recognise",
-        ),
+    recogniser = optimizer.host(
+        "recognise",
+        partial(_lane, settings, "recogniser") if engine is None else lanes_of(engine.recogniser),
         # Requests are admitted at the detector; the crops of those admitted must find room here.
         optimizer.batch_limits(queue_factor=CROPS_IN_FLIGHT),
         metrics=metrics,
-        name="recognise",
-        policy=policy,
-        cpu_lane=optimizer.cpu_lane(
-            None if engine else _cpu_lane(settings, "recogniser"), "recognise"
-        ),
     )
     media = MediaPool(settings.media_workers)
     entries = ModelStore(SERVICE_DIR, settings.models_dir).entries
@@ -104,11 +87,6 @@ def build(settings: OcrSettings | None = None, engine: OcrEngines | None = None)
             state={"ocr": state},
         )
     )
-
-
-def _cpu_lane(settings: OcrSettings, kind: str) -> Lane | None:
-    """For when the GPU fails; an operator who named a device wants no other."""
-    return _lane(settings, kind, "cpu") if settings.device == "auto" else None
 
 
 def _lane(settings: OcrSettings, kind: str, device: str) -> Lane:

@@ -26,7 +26,6 @@ from shared.app import PathInfo, ServiceSpec, create_app
 from shared.engine import Engine
 from shared.errors import ModelMissing
 from shared.gpu.optimizer import GPUOptimizer
-from shared.host import EngineHost
 from shared.lanes import InlineLane
 from shared.metrics import EngineMetrics
 from shared.models.store import ModelStore
@@ -48,19 +47,15 @@ def build(settings: ToleranceSettings | None = None, engine: Engine | None = Non
     registry = CollectorRegistry()
     optimizer = GPUOptimizer(settings, service=NAME)
     installed = InstalledBundle(partial(find_bundle, settings))
-    host = EngineHost(
-        optimizer.lane(
-            InlineLane(lambda: engine or build_engine(settings, installed.read)),
-            "predict",
-            device="cpu" if settings.device == "auto" else None,
-        ),
+    host = optimizer.host(
+        "predict",
+        lambda _: InlineLane(lambda: engine or build_engine(settings, installed.read)),
         replace(
             optimizer.batch_limits(max_weight=settings.max_batch_rows),
             inline_below_ms=settings.inline_below_ms if settings.optimized else 0.0,
         ),
         metrics=EngineMetrics(registry),
-        name="predict",
-        policy=optimizer.host_policy(),
+        device="cpu" if settings.device == "auto" else None,
     )
     knowledge = build_knowledge(load_catalog(), load_iso286())
     service = ToleranceService(knowledge, installed, host)

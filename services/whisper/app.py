@@ -1,5 +1,6 @@
 """Puts the speech service together."""
 
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -18,8 +19,7 @@ from shared.cache_settings import result_cache
 from shared.cgroup import usable_cores
 from shared.engine import Engine
 from shared.gpu.optimizer import GPUOptimizer
-from shared.host import EngineHost
-from shared.lanes import InlineLane, Lane, ProcessLane
+from shared.lanes import Lane, ProcessLane, lanes_of
 from shared.media.limits import AudioLimits
 from shared.media.pool import MediaPool
 from shared.metrics import EngineMetrics
@@ -53,30 +53,18 @@ def build(
     registry = CollectorRegistry()
     metrics = EngineMetrics(registry)
     optimizer = GPUOptimizer(settings, service="whisper")
-    policy = optimizer.host_policy()
-    recognise = EngineHost(
-        optimizer.lane(
-            InlineLane(lambda: engine) if engine else recogniser_lane(settings, settings.device),
-            "recognise",
-        ),
+    recognise = optimizer.host(
+        "recognise",
+        partial(recogniser_lane, settings) if engine is None else lanes_of(engine, cpu_engine),
         optimizer.batch_limits(max_batch_size=settings.max_batch_size or MAX_BATCH_SIZE),
         metrics=metrics,
-        name="recognise",
-        policy=policy,
-        cpu_lane=optimizer.cpu_lane(
-            _inline(cpu_engine) if engine else _cpu_lane(settings), "recognise"
-        ),
     )
-    listen = EngineHost(
-        optimizer.lane(
-            InlineLane(lambda: listener) if listener else listener_lane(settings),
-            "listen",
-            device="cpu",
-        ),
+    listen = optimizer.host(
+        "listen",
+        (lambda _: listener_lane(settings)) if listener is None else lanes_of(listener),
         BatchLimits(max_batch_size=1, max_queue_items=4 * settings.max_queue_items),
         metrics=metrics,
-        name="listen",
-        policy=policy,
+        device="cpu",
     )
     if settings.spool_dir is not None:
         remove_leftovers(settings.spool_dir)
@@ -111,15 +99,6 @@ def build(
             },
         )
     )
-
-
-def _cpu_lane(settings: WhisperSettings) -> Lane | None:
-    """For when the GPU fails; an operator who named a device wants no other."""
-    return recogniser_lane(settings, "cpu") if settings.device == "auto" else None
-
-
-def _inline(engine: Engine | None) -> Lane | None:
-    return InlineLane(lambda: engine) if engine else None
 
 
 def recogniser_lane(settings: WhisperSettings, device: str) -> Lane:

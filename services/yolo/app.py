@@ -1,5 +1,7 @@
 """Build the yolo service."""
 
+from functools import partial
+
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
@@ -11,8 +13,7 @@ from shared.app import PathInfo, ServiceSpec, create_app
 from shared.cache_settings import result_cache
 from shared.engine import Engine
 from shared.gpu.optimizer import GPUOptimizer
-from shared.host import EngineHost
-from shared.lanes import InlineLane, Lane, ProcessLane
+from shared.lanes import Lane, ProcessLane, lanes_of
 from shared.media.limits import ImageLimits
 from shared.media.pool import MediaPool
 from shared.metrics import EngineMetrics
@@ -52,18 +53,11 @@ def build(
     registry = CollectorRegistry()
     most = settings.max_batch_size or LARGEST_BATCH
     optimizer = GPUOptimizer(settings, service="yolo")
-    host = EngineHost(
-        optimizer.lane(
-            _lane(settings, settings.device) if engine is None else InlineLane(lambda: engine),
-            "detect",
-        ),
+    host = optimizer.host(
+        "detect",
+        partial(_lane, settings) if engine is None else lanes_of(engine, cpu_engine),
         optimizer.batch_limits(max_batch_size=most, max_weight=most * float(USUAL_CANVAS_PX)),
         metrics=EngineMetrics(registry),
-        name="detect",
-        policy=optimizer.host_policy(),
-        cpu_lane=optimizer.cpu_lane(
-            _cpu_lane(settings) if engine is None else _inline(cpu_engine), "detect"
-        ),
     )
     media = MediaPool()
     detector = Detector(
@@ -88,15 +82,6 @@ def build(
             state={"detector": detector, "settings": settings},
         )
     )
-
-
-def _cpu_lane(settings: YoloSettings) -> Lane | None:
-    """For when the GPU fails; an operator who named a device wants no other."""
-    return _lane(settings, "cpu") if settings.device == "auto" else None
-
-
-def _inline(engine: Engine | None) -> Lane | None:
-    return None if engine is None else InlineLane(lambda: engine)
 
 
 def _lane(settings: YoloSettings, device: str) -> Lane:

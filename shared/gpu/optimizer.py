@@ -18,9 +18,11 @@ from shared.gpu.budget import BudgetedLane, BudgetLimits, MemoryBudget
 from shared.gpu.device import Device, DeviceUnavailable, Gpu, choose_device, list_gpus
 from shared.gpu.ledger import MemoryLedger, Share
 from shared.gpu.memory import HostMonitor, MemoryMonitor, NvmlMonitor
+from shared.host import EngineHost
 from shared.host_policy import HostPolicy
 from shared.lane_health import RecyclePolicy
-from shared.lanes import Lane
+from shared.lanes import Lane, LaneOn
+from shared.metrics import EngineMetrics
 from shared.settings import EngineProcessSettings, EngineSettings
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,38 @@ class GPUOptimizer:
         self.device = self._expected_device()
         self._budgets: dict[str, MemoryBudget | None] = {}
 
+    def host(
+        self,
+        name: str,
+        lane_on: LaneOn,
+        limits: BatchLimits,
+        *,
+        metrics: EngineMetrics,
+        device: str | None = None,
+    ) -> EngineHost:
+        """Host an engine of the service, within its budget and as its settings say.
+
+        Where they leave the device open, an engine that fails on the GPU goes on on the CPU; an
+        operator who named a device wants no other.
+
+        Args:
+            name: what the engine does, as in metrics and log ("detect", "recognise").
+            lane_on: makes a lane whose engine runs on the device it is told (``auto``, ``cpu``,
+                ``cuda:N``).
+            limits: bounds of its batches and queue.
+            metrics: where it counts.
+            device: where it is meant to run; by default where the settings say.
+        """
+        chosen = device or self._settings.device
+        return EngineHost(
+            self.lane(lane_on(chosen), name, device=device),
+            limits,
+            metrics=metrics,
+            name=name,
+            policy=self.host_policy(),
+            cpu_lane=self.lane(lane_on("cpu"), name, device="cpu") if chosen == "auto" else None,
+        )
+
     def lane(self, lane: Lane, name: str, *, device: str | None = None) -> Lane:
         """``lane``, loaded only within the service's budget of its device.
 
@@ -74,10 +108,6 @@ class GPUOptimizer:
         parts = (name, self._settings.model, getattr(self._settings, "compute_type", ""))
         model = " ".join(part for part in parts if part)
         return BudgetedLane(lane, budget, model, device=kind)
-
-    def cpu_lane(self, lane: Lane | None, name: str) -> Lane | None:
-        """The lane to fall back to, within the service's budget on the CPU; None stays None."""
-        return self.lane(lane, name, device="cpu") if lane is not None else None
 
     def shares(self) -> list[Share]:
         """What is set aside on the devices that this service uses, by all services."""

@@ -1,12 +1,15 @@
 import pytest
+from prometheus_client import CollectorRegistry
 
+from shared.batching import BatchLimits
 from shared.engine import EngineInfo
 from shared.gpu.budget import BudgetedLane
 from shared.gpu.device import Gpu
 from shared.gpu.optimizer import GPUOptimizer
 from shared.host_policy import HostPolicy
 from shared.lane_health import RecyclePolicy
-from shared.lanes import InlineLane
+from shared.lanes import InlineLane, lanes_of
+from shared.metrics import EngineMetrics
 from shared.settings import ServiceSettings
 from tests.shared.echo import EchoEngine
 from tests.shared.gpu.fakes import GIB, FakeMonitor
@@ -92,3 +95,45 @@ def test_engines_side_by_side_and_idle_time_are_as_the_settings_say(tmp_path):
 def test_batches_are_bounded_as_the_settings_say(tmp_path):
     assert optimizer_of(tmp_path, max_batch_size=3).batch_limits().max_batch_size == 3
     assert optimizer_of(tmp_path, optimized=False).batch_limits().max_batch_size == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "meant", "expected"),
+    [
+        ("auto", None, ["auto", "cpu"]),
+        ("cuda:0", None, ["cuda:0"]),
+        ("cpu", None, ["cpu"]),
+        ("auto", "cpu", ["cpu"]),
+    ],
+)
+def test_engine_may_fall_back_to_the_cpu_where_no_device_was_named(
+    tmp_path, setting, meant, expected
+):
+    devices = []
+
+    def lane_on(device):
+        devices.append(device)
+        return InlineLane(EchoEngine)
+
+    optimizer_of(tmp_path, gpus=[GPU], device=setting).host(
+        "echo", lane_on, BatchLimits(), metrics=EngineMetrics(CollectorRegistry()), device=meant
+    )
+
+    assert devices == expected
+
+
+async def test_engine_of_the_service_works_within_its_budget(tmp_path):
+    optimizer = optimizer_of(tmp_path, memory_budget_bytes=GIB)
+    host = optimizer.host(
+        "echo",
+        lanes_of(EchoEngine()),
+        BatchLimits(),
+        metrics=EngineMetrics(CollectorRegistry()),
+    )
+
+    host.start()
+    await host.settled()
+
+    assert (host.name, host.is_ready) == ("echo", True)
+    assert [each.service for each in optimizer.shares()] == ["echo"]
+    await host.stop()
