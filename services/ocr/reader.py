@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,10 +25,9 @@ from services.ocr.readings import FloatArray, FoundText, ImageArray, Reading
 from services.ocr.tiles import Tile, join_tiles, make_tiles
 from services.ocr.turning import believed, is_upside_down, lines_to_try, turn
 from services.ocr.words import Word, split_words
+from shared.batching import run_parts
 from shared.context import RequestContext, entered, request_context
 from shared.host import EngineHost
-
-Part = TypeVar("Part")
 
 TILES_IN_FLIGHT = 4
 CROPS_IN_FLIGHT = 32
@@ -109,24 +107,22 @@ class PageReader:
     async def _find(self, page: ImageArray, options: ReadOptions) -> list[FloatArray]:
         height, width = page.shape[:2]
         tiles = make_tiles(width, height, options.tile_px, options.tile_overlap_px)
-        slots = asyncio.Semaphore(TILES_IN_FLIGHT)
         with _booked_once():
-            found = await _together(
-                self._find_in(page, tile, options.search, slots) for tile in tiles
+            found = await run_parts(
+                lambda tile: self._find_in(page, tile, options.search),
+                tiles,
+                at_once=TILES_IN_FLIGHT,
             )
         return await asyncio.to_thread(join_tiles, found)
 
-    async def _find_in(
-        self, page: ImageArray, tile: Tile, size: SearchSize, slots: asyncio.Semaphore
-    ) -> FloatArray:
+    async def _find_in(self, page: ImageArray, tile: Tile, size: SearchSize) -> FloatArray:
         """Polygons (n, 4, 2) of the text in a tile, in pixels of the page."""
-        async with slots:
-            part = page[tile.top : tile.bottom, tile.left : tile.right]
-            picture = await asyncio.to_thread(search_picture, part, size)
-            height, width = picture.shape[:2]
-            found: FoundText = await self._detector.run(
-                picture, key=(width, height), weight=float(width * height)
-            )
+        part = page[tile.top : tile.bottom, tile.left : tile.right]
+        picture = await asyncio.to_thread(search_picture, part, size)
+        height, width = picture.shape[:2]
+        found: FoundText = await self._detector.run(
+            picture, key=(width, height), weight=float(width * height)
+        )
         corners = to_page(found.polygons, picture, part)
         return corners + np.array([tile.left, tile.top], np.float32)
 
@@ -162,39 +158,24 @@ class PageReader:
             lines: for each line the ways in which its text may stand.
             options: how.
         """
-        slots = asyncio.Semaphore(CROPS_IN_FLIGHT)
-        candidates = await _together(self._read_line(page, ways, options, slots) for ways in lines)
+        candidates = await run_parts(
+            lambda ways: self._read_line(page, ways, options), lines, at_once=CROPS_IN_FLIGHT
+        )
         return [best_candidate(each, options.choice.languages) for each in candidates]
 
     async def _read_line(
-        self,
-        page: ImageArray,
-        ways: Sequence[FloatArray],
-        options: ReadOptions,
-        slots: asyncio.Semaphore,
+        self, page: ImageArray, ways: Sequence[FloatArray], options: ReadOptions
     ) -> list[Candidate]:
         candidates = []
-        async with slots:
-            for polygon in ways:
-                crop = await asyncio.to_thread(cut, page, polygon)
-                width_px = bucket_width_px(crop)
-                for name in options.choice.recognisers:
-                    reading: Reading = await self._recogniser.run(
-                        crop, key=(name, width_px), weight=float(width_px)
-                    )
-                    candidates.append(Candidate(name, polygon, reading))
+        for polygon in ways:
+            crop = await asyncio.to_thread(cut, page, polygon)
+            width_px = bucket_width_px(crop)
+            for name in options.choice.recognisers:
+                reading: Reading = await self._recogniser.run(
+                    crop, key=(name, width_px), weight=float(width_px)
+                )
+                candidates.append(Candidate(name, polygon, reading))
         return candidates
-
-
-async def _together(parts: Iterable[Coroutine[Any, Any, Part]]) -> list[Part]:
-    """Results of all parts in order; the first that fails ends the others and raises as it is."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _kept(read: Sequence[Candidate], cleaned: CleanPage, options: ReadOptions) -> list[Candidate]:

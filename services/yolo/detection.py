@@ -7,9 +7,8 @@ and of many requests share batches.
 import asyncio
 import hashlib
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,9 +18,9 @@ from services.yolo.letterbox import Letterbox, Pixels, crop_centre, fit_for
 from services.yolo.plan import Plan
 from services.yolo.schemas import ImageSize, PictureResult
 from services.yolo.tiling import Tile, count_tiles, join, tiles_of, to_picture
-from shared.batching import ItemTrace, Priority
+from shared.batching import ItemTrace, Priority, run_parts
 from shared.context import request_context
-from shared.errors import FieldFault, GantryError, InvalidInput
+from shared.errors import FieldFault, InvalidInput
 from shared.host import EngineHost
 from shared.media.limits import ImageLimits
 from shared.media.pool import MediaPool
@@ -30,8 +29,6 @@ from shared.uploads import UploadedFile
 
 BULK_FROM = 8
 """A request with this many canvases lets requests with fewer go first, within bounds."""
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -113,11 +110,9 @@ async def detect(
     is_bulk = max(pictures, len(prepared.canvases)) >= BULK_FROM
     priority = Priority.BULK if is_bulk else Priority.INTERACTIVE
     traces = [ItemTrace() for _ in prepared.canvases]
-    parts = await together(
-        [
-            _run(detector, canvas, chosen, trace, priority)
-            for canvas, trace in zip(prepared.canvases, traces, strict=True)
-        ]
+    parts = await run_parts(
+        lambda index: _run(detector, prepared.canvases[index], chosen, traces[index], priority),
+        range(len(traces)),
     )
     with request_context().measure("postprocess"):
         result = PictureResult(
@@ -142,21 +137,6 @@ async def detect(
                 chosen.facts,
             )
     return result
-
-
-async def together(work: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Run coroutines side by side; when one fails, stop the others and raise its error."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
-    except* GantryError as failed:
-        raise _first(failed) from None
-    return [task.result() for task in tasks]
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _run(

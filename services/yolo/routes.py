@@ -7,7 +7,7 @@ from typing import cast, get_args
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.yolo.detection import Decoded, Detector, decode, detect, prepare, together
+from services.yolo.detection import Decoded, Detector, decode, detect, prepare
 from services.yolo.drawing import PictureType, draw
 from services.yolo.facts import ModelFacts
 from services.yolo.plan import Plan, plan, warnings_of, wishes
@@ -15,6 +15,7 @@ from services.yolo.recall import Recall
 from services.yolo.schemas import DetectAnswer, DetectOptions, ItemError, PictureResult
 from services.yolo.settings import YoloSettings
 from shared.accept import preferred_type
+from shared.batching import run_parts
 from shared.context import request_context
 from shared.errors import (
     FieldFault,
@@ -118,7 +119,7 @@ async def _detect_all(work: _Work, upload: Upload) -> list[PictureResult]:
         finally:
             progress.done += 1
 
-    return await together([one(index) for index in range(work.pictures)])
+    return await run_parts(one, range(work.pictures))
 
 
 async def _result(

@@ -204,26 +204,6 @@ class DynamicBatcher:
             self._counts.shed("cancelled")
             self._note_emptiness()
 
-    async def submit_all(self, items: Sequence[Item]) -> list[Any]:
-        """Run the parts of one request, which may be more than one batch holds.
-
-        Returns:
-            For each item, in order, its result or the ``GantryError`` it met.
-
-        Raises:
-            QueueFull: not all of them can be taken; none is started then.
-        """
-        if len(items) + len(self._queue) > self._limits.max_queue_items:
-            self._admission.refuse("queue_full", f"{len(items)} items do not fit the queue")
-        tasks = [asyncio.ensure_future(self.submit(item)) for item in items]
-        try:
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        except asyncio.CancelledError:
-            for task in tasks:
-                task.cancel()
-            raise
-        return [_outcome(each) for each in outcomes]
-
     # Choosing and running batches
 
     def _schedule_pump(self) -> None:
@@ -390,9 +370,3 @@ class DynamicBatcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _outcome(outcome: Any) -> Any:  # noqa: ANN401 - a result or an exception
-    if isinstance(outcome, BaseException) and not isinstance(outcome, GantryError):
-        raise outcome
-    return outcome

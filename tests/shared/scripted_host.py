@@ -25,6 +25,7 @@ class Script:
     frees: bool = False  # whether a clean-up gives it back
     stop_s: float = 0.0  # how long a lane takes to stop
     alive_at_starts: list = field(default_factory=list)  # other lanes, when each start began
+    batches: list = field(default_factory=list)  # payloads of each batch
 
 
 class ScriptedLane:
@@ -47,6 +48,7 @@ class ScriptedLane:
         return outcome
 
     async def run(self, key, payloads):
+        self.script.batches.append(payloads)
         await asyncio.sleep(0.1)
         self.memory_bytes += self.script.leak_bytes
         if "die" in payloads:
@@ -64,10 +66,10 @@ class ScriptedLane:
         self.script.stopped += 1
 
 
-def host_of(script, **options):
+def host_of(script, *, limits=None, **options):
     return EngineHost(
         ScriptedLane(script),
-        BatchLimits(),
+        limits or BatchLimits(),
         metrics=EngineMetrics(CollectorRegistry()),
         name="test",
         **options,

@@ -293,21 +293,6 @@ def test_bulk_work_gets_its_share_and_no_more():
     assert kinds[:81].count("bulk") in (9, 10)
 
 
-def test_parts_of_one_request_come_back_in_order():
-    async def main(loop):
-        bench = Bench(loop)
-        items = [
-            Item((n, 1.0, "bad" if n == 7 else "good"), n % 3, loop.time() + 60) for n in range(20)
-        ]
-        return await bench.batcher.submit_all(items)
-
-    outcomes = simulate(main)
-    assert [n for n, each in enumerate(outcomes) if isinstance(each, EngineError)] == [7]
-    assert [each for n, each in enumerate(outcomes) if n != 7] == [
-        (n % 3, n) for n in range(20) if n != 7
-    ]
-
-
 def test_draining_answers_what_was_accepted_and_refuses_the_rest():
     async def main(loop):
         bench = Bench(loop, max_batch_size=1)

@@ -6,7 +6,6 @@ The device and the clock are simulated, so the figures do not depend on the mach
 import asyncio
 import random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -14,7 +13,6 @@ from prometheus_client import CollectorRegistry
 from shared.batching import BatchLimits, DynamicBatcher, Item
 from shared.errors import GantryError, QueueFull
 from shared.metrics import EngineMetrics
-from tests.shared.batching.test_batcher import Bench
 from tests.shared.fake_device import FakeLane
 from tests.shared.virtual_time import simulate
 
@@ -106,16 +104,3 @@ def test_overload_leaves_nine_tenths_of_the_peak_and_what_is_accepted_is_answere
     assert run.goodput >= (0.8 if bursty and factor == 2.0 else 0.9)
     assert run.lost <= LOST_SHARE * (run.good + run.lost)
     assert run.refused > 0
-
-
-def test_request_of_more_parts_than_the_queue_has_room_for_is_refused_whole():
-    async def main(loop):
-        bench = Bench(loop, max_queue_items=4)
-        waiting = bench.submit("other")
-        items = [Item((n, 1.0, "good"), "k", loop.time() + 60) for n in range(5)]
-        with pytest.raises(QueueFull):
-            await bench.batcher.submit_all(items)
-        await waiting
-        return bench.lane.started_tags
-
-    assert simulate(main) == ["other"]
