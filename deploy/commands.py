@@ -37,6 +37,7 @@ class Commands:
             return await self._change(command, Rollout(self._system, self._client, say))
 
     async def _change(self, command: Mapping[str, Any], rollout: Rollout) -> None:
+        await rollout.inform_gateway()  # it may have been away when the last one ended
         match command:
             case {"command": "scale", "counts": dict(counts)}:
                 for service, count in counts.items():

@@ -3,10 +3,15 @@
 A new replica is started, registered as standby and waited for. Only when it has answered its golden
 example and the gateway sees it ready does it get requests; only then are the old ones drained and
 stopped. If any new one fails, the new ones are removed and nothing has changed.
+
+The gateway may go away meanwhile. Before the new ones get requests that is such a failure. After it
+the release has changed: what is left to do waits for the gateway, which is started anew, and in the
+end is done without it. Replicas of two releases are never left behind.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import httpx
 
@@ -19,6 +24,7 @@ from deploy.system import PROBE_EVERY_S, Member, System
 MOST_REPLICAS = 64
 READY_TIMEOUT_S = 600.0
 DRAIN_TIMEOUT_S = 600.0
+AWAY_TIMEOUT_S = 120.0  # for a gateway that has gone away to be back
 
 Say = Callable[[str], None]
 
@@ -33,14 +39,23 @@ class Rollout:
         self._admin = GatewayAdmin(client, system.admin_url, system.token)
         self._say = say
 
-    async def forget_strangers(self) -> None:
-        """Remove what an earlier system of this machine left registered at the gateway."""
-        ours = {member.unit.url for member in self._system.members}
-        for service in await self._admin.services():
+    async def inform_gateway(self) -> None:
+        """Have the gateway forget what no longer runs here, and split requests over what does.
+
+        An earlier system of this machine may have left it registered, or a change of which the
+        gateway saw only a part.
+        """
+        for service in set(await self._admin.services()).intersection(self._system.services):
+            urls = {member.unit.url for member in self._system.replicas(service)}
+            versions: set[str] = set()
             for replica in await self._admin.replicas(service):
-                is_local = replica.url.startswith("http://127.0.0.1:")
-                if is_local and replica.url not in ours and service in self._system.services:
+                if replica.url in urls:
+                    versions |= {replica.version} if replica.version else set()  # not told yet
+                elif replica.url.startswith("http://127.0.0.1:"):
                     await self._admin.remove(service, replica.id)
+            weights = await self._admin.weights(service)
+            if versions and weights is not None and not any(map(weights.get, versions)):
+                await self._follow_weights(service, self._system.replicas(service))
 
     async def scale(self, service: str, count: int) -> None:
         """Run ``count`` replicas of a service.
@@ -80,8 +95,9 @@ class Rollout:
         if revision is not None:
             commit, _ = await asyncio.to_thread(checkout, self._system.root, revision)
         release = self._system.releases.next(service, named, commit)
-        await self._replace(service, release)
-        self._system.releases.push(service, release)
+        await self._replace(
+            service, release, record=lambda: self._system.releases.push(service, release)
+        )
         self._say(f"{service} runs {release}")
 
     async def rollback(self, service: str) -> None:
@@ -94,8 +110,7 @@ class Rollout:
         release = self._system.releases.previous(service)
         if release is None:
             raise DeployError(f"{service} runs as it was started; there is nothing to roll back")
-        await self._replace(service, release)
-        self._system.releases.pop(service)
+        await self._replace(service, release, record=lambda: self._system.releases.pop(service))
         self._say(f"{service} runs {release} again")
 
     async def drain(self, name: str, *, undo: bool = False) -> None:
@@ -118,11 +133,12 @@ class Rollout:
             raise DeployError(f"{name} still answers {state.in_flight} requests")
         self._say(f"{name} gets no requests and has none; `drain {name} --undo` takes this back")
 
-    async def _replace(self, service: str, release: Release) -> None:
+    async def _replace(self, service: str, release: Release, *, record: Callable[[], None]) -> None:
         present = self._system.replicas(service)
         self._say(f"{service}: starting {len(present)} of {release}")
         fresh = await self._start(service, release, len(present))
-        await self._follow_weights(service, fresh)
+        record()  # they get requests: from here on there is no way back
+        await self._patiently(lambda: self._follow_weights(service, fresh))
         await self._end(service, present)
 
     async def _start(self, service: str, release: Release, count: int) -> list[Member]:
@@ -175,12 +191,34 @@ class Rollout:
         """Drain and stop replicas."""
         for member in members:
             self._say(f"{member.unit.name} finishes what it has")
-        drains = [
-            self._admin.drain(service, await self._id(member), DRAIN_TIMEOUT_S)
-            for member in members
-        ]
-        await asyncio.gather(*drains)
+        await asyncio.gather(
+            *(self._patiently(partial(self._drain, service, member)) for member in members)
+        )
         await self._remove(service, members)
+
+    async def _drain(self, service: str, member: Member) -> None:
+        """Wait until a replica has no request; one that the gateway has forgotten has none."""
+        for replica in await self._admin.replicas(service):
+            if replica.url == member.unit.url:
+                await self._admin.drain(service, replica.id, DRAIN_TIMEOUT_S)
+
+    async def _patiently(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step that may be taken again; go on without it when the gateway stays away."""
+        deadline = asyncio.get_running_loop().time() + AWAY_TIMEOUT_S
+        waits = False
+        while True:
+            try:
+                await step()
+            except AdminError as error:
+                if asyncio.get_running_loop().time() >= deadline:
+                    self._say(f"{error}; going on without it")
+                    return
+                if not waits:
+                    self._say(f"{error}; waiting for it")
+                waits = True
+                await asyncio.sleep(PROBE_EVERY_S)
+            else:
+                return
 
     async def _remove(self, service: str, members: Sequence[Member]) -> None:
         for member in members:

@@ -74,7 +74,7 @@ async def _settle(system: System, client: httpx.AsyncClient) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(system.settled.wait(), SETTLE_S)
     try:
-        await Rollout(system, client, log.info).forget_strangers()
+        await Rollout(system, client, log.info).inform_gateway()
     except AdminError as error:
         log.warning("replicas of an earlier run may still be registered: %s", error)
     show(await summary(system, client))
