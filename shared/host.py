@@ -12,7 +12,7 @@ that wait while a lost lane is replaced stay in the queue, within their deadline
 import asyncio
 import contextlib
 import logging
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from shared.background import Background
@@ -85,7 +85,7 @@ class EngineHost:
         self._sleeps = False  # unloaded for lack of work; the next request loads it again
         self._background, self._watches = Background(), Background()  # the latter while loaded
         self._loading: asyncio.Task[None] | None = None
-        self._freeing: asyncio.Task[None] | None = None  # of lanes that were given up
+        self._freeing: set[asyncio.Task[None]] = set()  # of lanes that were given up
         self._settled = asyncio.Event()
         self._idle = IdleClock()
         self._set_phase(Phase.UNLOADED)
@@ -139,6 +139,12 @@ class EngineHost:
         if self._loading is None or self._loading.done():
             self._loading = self._background.spawn(self._load())
 
+    def _free(self, lanes: Sequence[Lane]) -> None:
+        """Stop lanes once their batches are finished; loads wait for it."""
+        freeing = self._background.spawn(self._fleet.free(lanes))
+        self._freeing.add(freeing)
+        freeing.add_done_callback(self._freeing.discard)
+
     async def unload(self) -> None:
         """Finish accepted work and free the engine, until ``start`` or a request wakes it."""
         await self._stop_lanes(Phase.UNLOADED, NotReady("the model is unloaded"))
@@ -160,10 +166,8 @@ class EngineHost:
 
     def _reload_in_place(self, old: Lane) -> None:
         """Free a lane first, then load: as after a loss, but its batch is finished."""
-        if not self._fleet:
-            self._set_phase(Phase.LOADING)
-        self._freeing = self._background.spawn(self._fleet.free([old]))
-        self._loading = self._background.spawn(self._load())
+        self._free([old])
+        self.start()
 
     # The device's memory (``shared.gpu.budget.ShareOwner``)
 
@@ -181,7 +185,7 @@ class EngineHost:
         self._sleeps = True
         lanes = self._fleet.take_all()
         self._set_phase(Phase.UNLOADED)
-        self._freeing = self._background.spawn(self._fleet.free(lanes))
+        self._free(lanes)
 
     def waits_for_memory(self, shortage: Shortage | None) -> None:
         """Say in ``/readyz`` why a load waits."""
@@ -288,10 +292,10 @@ class EngineHost:
     # Loading
 
     async def _load(self) -> None:
-        if self._freeing is not None:  # its memory is needed, or the engine itself
-            await asyncio.wait([self._freeing])
         failures = 0
         while len(self._fleet) < self._loader.wanted:
+            if self._freeing:  # their memory is needed
+                await asyncio.wait(set(self._freeing))
             try:
                 lanes, info = await self._loader.start_one(failures)
             except GantryError as error:

@@ -10,6 +10,7 @@ from shared.batching import BatchLimits
 from shared.context import RequestContext, entered
 from shared.engine import EngineInfo
 from shared.errors import FatalEngineError
+from shared.gpu.ledger import DeviceMemoryFull
 from shared.host import EngineHost
 from shared.metrics import EngineMetrics
 
@@ -20,6 +21,7 @@ class Script:
 
     starts: list = field(default_factory=lambda: [EngineInfo("m", "cuda:0")])
     started: list = field(default_factory=list)
+    room: int | None = None  # lanes that the device's memory holds; None: any number
     stopped: int = 0
     leak_bytes: int = 0  # growth of a lane's memory with each batch
     frees: bool = False  # whether a clean-up gives it back
@@ -37,8 +39,11 @@ class ScriptedLane:
         return ScriptedLane(self.script)
 
     async def start(self):
-        self.script.alive_at_starts.append(sum(each.is_alive for each in self.script.started))
+        alive = sum(each.is_alive for each in self.script.started)
+        self.script.alive_at_starts.append(alive)
         await asyncio.sleep(0.5)
+        if self.script.room is not None and alive >= self.script.room:
+            raise DeviceMemoryFull("no room")
         number = len(self.script.started)
         self.script.started.append(self)
         outcome = self.script.starts[min(number, len(self.script.starts) - 1)]

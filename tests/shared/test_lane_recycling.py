@@ -112,6 +112,23 @@ def test_unloading_while_room_is_made_for_a_replacement_ends_the_work_and_the_en
     assert simulate(main) == ((0, 1), Phase.UNLOADED, [False, False])
 
 
+def test_lanes_that_are_reloaded_one_after_the_other_are_as_many_as_before():
+    async def main(loop):
+        script = Script(room=2, stop_s=1.0)
+        host = host_of(script, policy=HostPolicy(lanes=2))
+        host.start()
+        await asyncio.sleep(5)
+        await host.recycle("test")
+        await asyncio.sleep(60)
+        alive = [lane.is_alive for lane in script.started]
+        await host.unload()
+        return alive, [lane.is_alive for lane in script.started]
+
+    recycled, unloaded = simulate(main)
+    assert recycled == [False, False, True, True]
+    assert not any(unloaded)
+
+
 class SpoilableEngine:
     """An engine of this process that "spoil" breaks for good, whatever is loaded afterwards."""
 
