@@ -31,6 +31,7 @@ from shared.metrics import HttpMetrics
 from shared.request_layer import RequestLayer, RouteLimits
 from shared.server_protocol import ServerProtocol
 from shared.settings import HttpSettings, SettingsError, is_loopback
+from shared.spool import remove_leftovers
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +140,8 @@ def _layer_around(
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     spec: ServiceSpec = app.state.spec
+    if spec.settings.spool_dir is not None:
+        await asyncio.to_thread(remove_leftovers, spec.settings.spool_dir)
     for host in spec.hosts:
         host.start()
     announcement = asyncio.create_task(_announce(spec.hosts))

@@ -8,17 +8,12 @@ are spooled to disk as they arrive, in memory that does not grow with their size
 import asyncio
 import base64
 import binascii
-import contextlib
-import hashlib
 import json
-import shutil
-import tempfile
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, TypeVar, get_origin
+from typing import Any, TypeVar, get_origin
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -26,11 +21,9 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from shared.errors import BadRequest, FieldFault, InvalidInput, PayloadTooLarge
-from shared.http import MAX_TIMEOUT_MS
 from shared.problems import invalid_input
+from shared.spool import Spool, SpoolFile, UploadedFile
 
-SPOOL_PREFIX = "gantry-"
-WRITE_BYTES = 256 * 1024  # a file part is written to disk in pieces of this size
 Options = TypeVar("Options", bound=BaseModel)
 
 
@@ -42,15 +35,6 @@ class UploadLimits:
     max_fields: int = 64  # these and the following: of a multipart body
     max_field_bytes: int = 64 * 1024
     max_header_bytes: int = 8 * 1024  # of one part
-
-
-@dataclass(frozen=True)
-class UploadedFile:
-    """A file of a request, spooled to disk until the request ends."""
-
-    path: Path  # named by us, never by the client
-    size_bytes: int
-    sha256: str  # of the content, hexadecimal
 
 
 @dataclass
@@ -97,11 +81,8 @@ async def read_upload(
         InvalidInput: JSON without an image.
     """
     limits = limits or UploadLimits()
-    with (
-        tempfile.TemporaryDirectory(prefix=SPOOL_PREFIX, dir=spool_dir) as folder,
-        contextlib.ExitStack() as opened,
-    ):
-        spool = _Spool(Path(folder), limits.max_files, opened)
+    spool = Spool(spool_dir, limits.max_files)
+    try:
         upload = Upload()
         for name, value in request.query_params.multi_items():
             upload.add_option(name, value)
@@ -116,19 +97,8 @@ async def read_upload(
         else:
             await _read_raw(request, upload, spool)
         yield upload
-
-
-def remove_leftovers(spool_dir: Path, *, older_than_s: float = MAX_TIMEOUT_MS / 1000) -> None:
-    """Delete what killed processes left in a folder that is kept.
-
-    Args:
-        spool_dir: the folder, which other processes may be using.
-        older_than_s: age from which no request can still be using a file.
-    """
-    for folder in spool_dir.glob(f"{SPOOL_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime > older_than_s:
-                shutil.rmtree(folder)
+    finally:
+        await spool.remove()
 
 
 def parse_options(model: type[Options], upload: Upload) -> Options:
@@ -164,50 +134,7 @@ def _split(value: Any) -> list[Any]:  # noqa: ANN401 - any JSON value
     return value if isinstance(value, list) else [value]
 
 
-class _Spool:
-    """Numbered files in one temporary folder, in whatever form they come."""
-
-    def __init__(self, folder: Path, max_files: int, opened: contextlib.ExitStack) -> None:
-        self._folder, self._max_files, self._opened = folder, max_files, opened
-        self._count = 0
-
-    def create(self) -> "_SpoolFile":
-        if self._count >= self._max_files:
-            raise PayloadTooLarge(f"more than {self._max_files} files in one request")
-        self._count += 1
-        path = self._folder / f"{self._count:04d}"
-        return _SpoolFile(path, self._opened.enter_context(path.open("wb")))
-
-
-class _SpoolFile:
-    """A file being written off the event loop, hashed on the way."""
-
-    def __init__(self, path: Path, file: IO[bytes]) -> None:
-        self._path, self._file = path, file
-        self._digest = hashlib.sha256()
-        self._size = 0
-        self._pending = bytearray()
-
-    def add(self, data: bytes) -> None:
-        self._pending += data
-
-    async def flush(self, *, force: bool = False) -> None:
-        if self._pending and (force or len(self._pending) >= WRITE_BYTES):
-            data, self._pending = bytes(self._pending), bytearray()
-            await asyncio.to_thread(self._write, data)
-
-    def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._digest.update(data)
-        self._size += len(data)
-
-    async def finish(self) -> UploadedFile:
-        await self.flush(force=True)
-        self._file.close()
-        return UploadedFile(self._path, self._size, self._digest.hexdigest())
-
-
-async def _read_raw(request: Request, upload: Upload, spool: _Spool) -> None:
+async def _read_raw(request: Request, upload: Upload, spool: Spool) -> None:
     file = spool.create()
     async for chunk in request.stream():
         file.add(chunk)
@@ -217,7 +144,7 @@ async def _read_raw(request: Request, upload: Upload, spool: _Spool) -> None:
         upload.files.append(done)
 
 
-async def _read_json(request: Request, upload: Upload, spool: _Spool) -> None:
+async def _read_json(request: Request, upload: Upload, spool: Spool) -> None:
     body = await request.body()
     try:
         document = await asyncio.to_thread(json.loads, body)
@@ -250,7 +177,7 @@ def _decode_base64(image: Any, number: int) -> bytes:  # noqa: ANN401 - any JSON
 
 
 async def _read_multipart(
-    request: Request, boundary: bytes, upload: Upload, spool: _Spool, limits: UploadLimits
+    request: Request, boundary: bytes, upload: Upload, spool: Spool, limits: UploadLimits
 ) -> None:
     form = _Form(upload, spool, limits)
     try:
@@ -269,14 +196,14 @@ async def _read_multipart(
 class _Form:
     """Collects the parts that the push parser reports."""
 
-    def __init__(self, upload: Upload, spool: _Spool, limits: UploadLimits) -> None:
+    def __init__(self, upload: Upload, spool: Spool, limits: UploadLimits) -> None:
         self._upload, self._spool, self._limits = upload, spool, limits
         self._header_name, self._header_value = bytearray(), bytearray()
         self._headers: dict[bytes, bytes] = {}
         self._name = ""
         self._text: bytearray | None = None
-        self._file: _SpoolFile | None = None
-        self._finished: list[_SpoolFile] = []
+        self._file: SpoolFile | None = None
+        self._finished: list[SpoolFile] = []
         self._fields = 0
         self.ended = False
 

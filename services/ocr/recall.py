@@ -20,7 +20,7 @@ from services.ocr.words import Word
 from shared.cache import digest
 from shared.engine import EngineInfo
 from shared.recall import TwoStepCache
-from shared.uploads import UploadedFile
+from shared.spool import UploadedFile
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from shared.media.sniff import HEAD_BYTES, sniff
 from shared.openapi import upload_body
 from shared.page_ranges import parse_pages
 from shared.recall import TwoStepCache
-from shared.uploads import UploadedFile, parse_options, read_upload
+from shared.spool import UploadedFile
+from shared.uploads import parse_options, read_upload
 
 router = APIRouter()
 

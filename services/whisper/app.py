@@ -23,7 +23,6 @@ from shared.lanes import Lane, ProcessLane, lanes_of
 from shared.media.limits import AudioLimits
 from shared.media.pool import MediaPool
 from shared.metrics import EngineMetrics
-from shared.uploads import remove_leftovers
 from shared.worker import WorkerSpec
 
 VERSION = "0.1.0"
@@ -66,8 +65,6 @@ def build(
         metrics=metrics,
         device="cpu",
     )
-    if settings.spool_dir is not None:
-        remove_leftovers(settings.spool_dir)
     media = MediaPool(settings.media_workers, timeout_s=MEDIA_TIMEOUT_S)
     transcriber = Transcriber(
         decoder or media,

@@ -37,7 +37,7 @@ from services.whisper.transcript import Segment, Transcript, WindowTranscript, W
 from shared.cache import Found, ResultCache, digest
 from shared.context import request_context
 from shared.errors import DeadlineExceeded
-from shared.uploads import UploadedFile
+from shared.spool import UploadedFile
 
 FORMAT = 3
 """Changes with what is stored, so that results of an older version are not read."""

@@ -25,7 +25,7 @@ from shared.host import EngineHost
 from shared.media.limits import ImageLimits
 from shared.media.pool import MediaPool
 from shared.recall import TwoStepCache
-from shared.uploads import UploadedFile
+from shared.spool import UploadedFile
 
 BULK_FROM = 8
 """A request with this many canvases lets requests with fewer go first, within bounds."""

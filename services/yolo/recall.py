@@ -11,7 +11,7 @@ from typing import Any
 from services.yolo.detection import Prepared
 from services.yolo.schemas import PictureResult
 from shared.recall import TwoStepCache
-from shared.uploads import UploadedFile
+from shared.spool import UploadedFile
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from shared.errors import (
 )
 from shared.http import header
 from shared.openapi import upload_body
+from shared.spool import UploadedFile
 from shared.uploads import (
     Upload,
-    UploadedFile,
     UploadLimits,
     missing_file,
     parse_options,

@@ -1,12 +1,11 @@
 import asyncio
 import contextlib
 import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gateway.body_store import BodyStore, StoreLimits
+from tests.shared.held_executor import HeldExecutor
 
 PIECES = [bytes([number]) * 700 for number in range(10)]
 
@@ -90,21 +89,6 @@ async def test_body_goes_on_whole_after_its_writing_was_given_up(tmp_path):
 
     assert await read_all(store) == LARGE + b"".join(PIECES)
     await store.close()
-
-
-class HeldExecutor(ThreadPoolExecutor):
-    """Starts nothing until it is released."""
-
-    def __init__(self):
-        super().__init__()
-        self.release = threading.Event()
-
-    def submit(self, function, /, *arguments):
-        def held():
-            self.release.wait()
-            return function(*arguments)
-
-        return super().submit(held)
 
 
 async def test_file_is_closed_only_after_a_writing_that_was_given_up(tmp_path):

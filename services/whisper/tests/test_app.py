@@ -1,8 +1,6 @@
-"""How the service is put together: what happens when a device fails, what a killed one leaves."""
+"""How the service is put together: what happens when a device fails."""
 
 import asyncio
-import os
-import time
 
 from services.whisper.app import build
 from services.whisper.engines.listener import Listener
@@ -36,17 +34,3 @@ async def test_speech_goes_on_on_the_cpu_when_the_gpu_fails(one_sentence):
     assert ready["engines"][0]["phase"] == "degraded"
     assert "CUDA driver" in ready["engines"][0]["reason"]
     assert 'gantry_cpu_fallback{batcher="recognise"} 1.0' in metrics
-
-
-async def test_what_a_killed_service_left_is_removed_at_the_next_start(tmp_path):
-    old, fresh = tmp_path / "gantry-old", tmp_path / "gantry-fresh"
-    for folder in (old, fresh, tmp_path / "results"):
-        folder.mkdir()
-        (folder / "0001").write_bytes(b"x")
-    long_ago = time.time() - 2 * 86_400
-    for folder in (old, tmp_path / "results"):
-        os.utime(folder, (long_ago, long_ago))
-
-    build(WhisperSettings(spool_dir=tmp_path), GatedEngine(), Listener())
-
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["gantry-fresh", "results"]
