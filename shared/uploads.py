@@ -34,7 +34,7 @@ class UploadLimits:
     max_files: int = 16
     max_fields: int = 64  # these and the following: of a multipart body
     max_field_bytes: int = 64 * 1024
-    max_header_bytes: int = 8 * 1024  # of one part
+    max_header_bytes: int = 8 * 1024  # of one line in the header of a part
 
 
 @dataclass
@@ -181,7 +181,9 @@ async def _read_multipart(
 ) -> None:
     form = _Form(upload, spool, limits)
     try:
-        parser = MultipartParser(boundary, form.callbacks())
+        parser = MultipartParser(
+            boundary, form.callbacks(), max_header_size=limits.max_header_bytes
+        )
         async for chunk in request.stream():
             parser.write(chunk)
             await form.settle()
@@ -232,15 +234,9 @@ class _Form:
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
-        self._check_header()
 
     def _header_value_part(self, data: bytes, start: int, end: int) -> None:
         self._header_value += data[start:end]
-        self._check_header()
-
-    def _check_header(self) -> None:
-        if len(self._header_name) + len(self._header_value) > self._limits.max_header_bytes:
-            raise PayloadTooLarge("the header of a multipart part is too long")
 
     def _header_end(self) -> None:
         self._headers[bytes(self._header_name).lower()] = bytes(self._header_value)
