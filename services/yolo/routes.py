@@ -58,7 +58,8 @@ async def detect_objects(request: Request) -> Response:
     async with read_upload(request, spool_dir=settings.spool_dir, limits=limits) as upload:
         options = parse_options(DetectOptions, upload)
         if options.model not in (None, "auto", info.model):
-            raise NotFound(f"this service runs the model {info.model}, not {options.model!r}")
+            text = f"the model {options.model!r} is not loaded here; use {info.model!r} or auto"
+            raise NotFound(text, faults=[FieldFault("model", text)])
         facts = ModelFacts.of(info)
         chosen = plan(options, facts, max_image_size=detector.max_image_size)
         picture_type = wanted_picture(header(request.scope, b"accept"))

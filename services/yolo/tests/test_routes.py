@@ -200,7 +200,8 @@ async def test_another_model_is_never_served_silently(service, png):
     answer = await service.post("/v1/detect?model=yolo11x", content=png(32, 32, {}), headers=PNG)
 
     assert answer.status_code == 404
-    assert "grid" in answer.json()["detail"]
+    assert [fault["loc"] for fault in answer.json()["errors"]] == ["model"]
+    assert "use 'grid' or auto" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("kind", ["image/png", "image/jpeg"])
