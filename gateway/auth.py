@@ -23,6 +23,7 @@ OPEN_PATHS = re.compile(r"^/(livez|readyz|openapi\.json|docs(/.*)?)$")
 
 
 OWNER_PATTERN = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+HOPS_PATTERN = re.compile(r"^[0-9]{1,4}$")
 LOCAL = "local"  # owner of what comes without a key of its own
 MAX_HOPS = 3
 
@@ -148,9 +149,9 @@ class Authenticator:
 def _caller_behind(scope: Scope) -> Caller:
     """The caller for whom a service of ours sends a request, as it was told it."""
     owner, hops = header(scope, b"x-caller") or LOCAL, header(scope, b"x-hops") or "0"
-    if not OWNER_PATTERN.match(owner) or not (hops.isascii() and hops.isdigit()):
+    if not OWNER_PATTERN.match(owner) or not HOPS_PATTERN.match(hops):
         raise BadRequest("X-Caller and X-Hops must be passed on as the gateway has sent them")
-    if int(hops[:4]) >= MAX_HOPS:
+    if int(hops) >= MAX_HOPS:
         raise TooManyHops(f"services may call each other {MAX_HOPS} deep; this goes deeper")
     return Caller(is_internal=True, on_behalf_of=owner, hops=int(hops))
 

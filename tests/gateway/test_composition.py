@@ -70,6 +70,18 @@ async def test_circle_of_calls_ends_at_the_third_hop(composed):
     assert len(whole.requests) == 3
 
 
+@pytest.mark.parametrize("hops", ["0" * 5000, "9" * 5000, "00001", "-1", "one"])
+async def test_count_of_hops_that_the_gateway_cannot_have_sent_is_refused(composed, hops):
+    _, work, running = composed("/v1/echo")
+    async with running as (_, client, _urls):
+        headers = {"X-Internal-Token": TOKEN, "X-Hops": hops}
+        answer = await client.post("/v1/echo", headers=headers)
+
+    assert answer.status_code == 400
+    assert "X-Hops" in answer.json()["detail"]
+    assert work.requests == []
+
+
 async def test_client_cannot_name_a_caller_or_count_hops(composed):
     _, work, running = composed("/v1/echo")
     async with running as (_, client, _urls):
