@@ -13,7 +13,7 @@ from gateway.ejection import available
 from gateway.replica import Duty, Replica, ReplicaState
 from gateway.service import Service
 from gateway.splits import Splits, draw
-from shared.errors import NotFound, NotReady
+from shared.errors import FieldFault, NotFound, NotReady
 
 
 class Selector:
@@ -82,7 +82,8 @@ def _check_version(service: Service, version: str) -> None:
     versions = {replica.version for replica in service.replicas.values()} - {None}
     if version not in versions:
         known = ", ".join(sorted(str(each) for each in versions)) or "none"
-        raise NotFound(f"{service.name} has no version {version!r}; running: {known}")
+        text = f"{service.name} has no version {version!r}; running: {known}"
+        raise NotFound(text, faults=[FieldFault("X-Service-Version", text)])
 
 
 def _best(ready: Sequence[Replica], tried: Collection[str], now: float) -> Replica:

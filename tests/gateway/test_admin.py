@@ -85,6 +85,7 @@ async def test_pin_to_a_version_that_does_not_run_is_404(two):
 
     assert answer.status_code == 404
     assert "running: 1, 2" in answer.json()["detail"]
+    assert [fault["loc"] for fault in answer.json()["errors"]] == ["X-Service-Version"]
 
 
 async def test_draining_replica_ends_its_request_and_gets_no_other(gateway_over, admin_over):
