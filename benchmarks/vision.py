@@ -8,7 +8,6 @@ import json
 import os
 import queue
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,10 +28,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks import places
+from benchmarks.mixed_load import MIB, MixedLoad, growth
 from benchmarks.samples import mixed_pictures
-from benchmarks.serving import Served, ask
+from benchmarks.serving import Served
 from shared.benchmark import Report, machine_facts
-from shared.gpu.growth import theil_sen_slope
 
 RESULTS = places.RESULTS / "vision"
 READINGS = 50
@@ -203,34 +202,29 @@ def save(report: Report, name: str, folder: Path) -> None:
 
 def follow_memory(served: Served, pictures: int, folder: Path) -> None:
     """Memory of a service and its children over mixed pictures, one in ten of them damaged."""
-    samples = mixed_pictures(served.service, seed=8)
-    readings: list[tuple[int, float]] = []
-    refused = 0
+    samples, load = mixed_pictures(served.service, seed=8), MixedLoad(served)
+    begun = time.monotonic()
     with httpx.Client(timeout=600) as client:
         for number in range(pictures + 1):
             if number % max(1, pictures // READINGS) == 0:
-                readings.append((number, sum(served.memory_bytes()) / 2**20))
-            sample = next(samples)
-            answer = ask(client, served.url, sample)
-            if answer.is_success == sample.is_bad or answer.is_server_error:
-                sys.exit(f"{sample.name} was answered {answer.status_code}: {answer.text[:200]}")
-            refused += answer.is_client_error
-    half = readings[len(readings) // 2 :]
+                load.read(time.monotonic() - begun)
+            load.send(client, next(samples))
+            if load.wrong:
+                sys.exit(f"{served.service} gave a wrong answer: {load.wrong[0]}")
+    seen = growth([(each.requests, each.total_bytes) for each in load.readings])
     facts = {
         "service": served.service,
         "machine": machine_facts(),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "pictures": pictures,
-        "damaged": refused,
-        "before_mib": round(readings[0][1], 1),
-        "after_mib": round(readings[-1][1], 1),
-        "highest_mib": round(max(mib for _, mib in readings), 1),
-        "half_median_mib": round(statistics.median(mib for _, mib in half), 1),
-        "slope_of_second_half_mib_per_100_pictures": round(
-            100 * theil_sen_slope([(float(n), mib) for n, mib in half]), 2
-        ),
+        "damaged": load.requests - load.statuses[http.HTTPStatus.OK],
+        "before_mib": round(seen.start, 1),
+        "after_mib": round(seen.end, 1),
+        "highest_mib": round(seen.highest, 1),
+        "half_median_mib": round(seen.half_median, 1),
+        "slope_of_second_half_mib_per_100_pictures": round(100 * seen.slope, 2),
         "engines_replaced": served.counted("gantry_engine_restarts_total"),
-        "readings": [[number, round(mib, 1)] for number, mib in readings],
+        "readings": [[each.requests, round(each.total_bytes / MIB, 1)] for each in load.readings],
     }
     _save_memory(facts, folder)
 
