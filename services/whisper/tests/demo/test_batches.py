@@ -1,5 +1,4 @@
 import multiprocessing
-import pickle
 from itertools import islice
 
 import numpy as np
@@ -13,10 +12,15 @@ from services.whisper.demo.windows import WINDOW_S, TargetMaker
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
+def corpus_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     make_corpus(folder, size=10, seed=1, held_out=False, processes=1)
-    return Corpus(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(corpus_folder):
+    return Corpus(corpus_folder)
 
 
 def _stream(corpus, progress, first=0):
@@ -53,11 +57,11 @@ def test_a_stream_that_begins_later_goes_on_with_the_batches_that_would_have_fol
     assert resumed.tokens.equal(second.tokens)
 
 
-def test_a_corpus_travels_to_another_process_as_its_folder(corpus):
-    packed = pickle.dumps(corpus)
+def test_a_corpus_travels_to_another_process_as_its_folder(corpus, corpus_folder):
+    rebuild, arguments = corpus.__reduce__()
 
-    assert len(packed) < 1000
-    assert pickle.loads(packed).texts() == corpus.texts()
+    assert arguments == (corpus_folder,)
+    assert rebuild(*arguments).texts() == corpus.texts()
 
 
 def test_early_plans_are_short_and_late_plans_reach_30_seconds():
