@@ -81,6 +81,14 @@ def host_of(script, *, limits=None, **options):
     )
 
 
+async def ready_host(script, **options):
+    """A host whose engine is loaded, or has failed to."""
+    host = host_of(script, **options)
+    host.start()
+    await host.settled()
+    return host
+
+
 async def ask(host, payload):
     with entered(RequestContext("id", time.monotonic() + 1e6)):
         return await host.run(payload)

@@ -10,7 +10,7 @@ from shared.context import RequestContext, entered
 from shared.engine import EngineInfo
 from shared.errors import EngineError, FatalEngineError, ModelMissing, NotReady
 from shared.host_policy import HostPolicy, Phase
-from tests.shared.scripted_host import Script, ScriptedLane, ask, host_of
+from tests.shared.scripted_host import Script, ScriptedLane, ask, host_of, ready_host
 from tests.shared.virtual_time import simulate
 
 
@@ -29,9 +29,7 @@ def test_work_is_refused_while_loading_and_done_when_ready():
 def test_missing_model_is_named_and_not_tried_again():
     async def main(loop):
         script = Script(starts=[ModelMissing("model.bin is missing; run `make models`")])
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         await asyncio.sleep(3600)
         with pytest.raises(ModelMissing, match="model.bin is missing"):
             await ask(host, 1)
@@ -43,9 +41,7 @@ def test_missing_model_is_named_and_not_tried_again():
 def test_start_of_a_ready_engine_leaves_it_ready():
     async def main(loop):
         script = Script()
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         host.start()
         at_once = host.phase
         await asyncio.sleep(5)
@@ -56,9 +52,7 @@ def test_start_of_a_ready_engine_leaves_it_ready():
 
 def test_failed_load_is_tried_again():
     async def main(loop):
-        host = host_of(Script(starts=[EngineError("no"), EngineInfo("m", "cpu")]))
-        host.start()
-        await host.settled()
+        host = await ready_host(Script(starts=[EngineError("no"), EngineInfo("m", "cpu")]))
         failed = host.phase
         await asyncio.sleep(5)
         return failed, host.phase, await ask(host, 1)
@@ -68,9 +62,7 @@ def test_failed_load_is_tried_again():
 
 def test_lost_engine_is_replaced_while_others_wait_in_the_queue():
     async def main(loop):
-        host = host_of(Script())
-        host.start()
-        await host.settled()
+        host = await ready_host(Script())
         dying = asyncio.ensure_future(ask(host, "die"))
         await asyncio.sleep(0.05)
         waiting = asyncio.ensure_future(ask(host, 2))
@@ -130,9 +122,9 @@ def test_engine_that_was_unloaded_does_not_return_to_the_gpu():
 def test_engine_that_falls_back_by_itself_is_not_loaded_again_and_again():
     async def main(loop):
         script = Script(starts=[EngineInfo("m", "cpu", fallback_reason="no build for GPUs")])
-        host = host_of(script, cpu_lane=ScriptedLane(Script()), policy=HostPolicy(gpu_retry_s=60))
-        host.start()
-        await host.settled()
+        host = await ready_host(
+            script, cpu_lane=ScriptedLane(Script()), policy=HostPolicy(gpu_retry_s=60)
+        )
         await asyncio.sleep(200)
         return host.phase, host.reason, len(script.started)
 
@@ -156,9 +148,7 @@ def test_gpu_that_is_gone_for_good_does_not_move_the_engine_from_cpu_to_cpu():
 def test_idle_engine_is_unloaded_and_wakes_for_the_next_request():
     async def main(loop):
         script = Script()
-        host = host_of(script, policy=HostPolicy(idle_unload_s=30))
-        host.start()
-        await host.settled()
+        host = await ready_host(script, policy=HostPolicy(idle_unload_s=30))
         await asyncio.sleep(100)
         idle = (host.phase, script.stopped)
         answer, phase = await ask(host, 1), host.phase
@@ -170,9 +160,7 @@ def test_idle_engine_is_unloaded_and_wakes_for_the_next_request():
 
 def test_all_requests_that_meet_an_idle_engine_asleep_are_answered():
     async def main(loop):
-        host = host_of(Script(), policy=HostPolicy(idle_unload_s=30))
-        host.start()
-        await host.settled()
+        host = await ready_host(Script(), policy=HostPolicy(idle_unload_s=30))
         await asyncio.sleep(100)
         asleep = (host.phase, host.is_ready, host.takes_work)
         answers = await asyncio.gather(*(ask(host, number) for number in range(5)))
@@ -186,9 +174,7 @@ def test_all_requests_that_meet_an_idle_engine_asleep_are_answered():
 
 def test_request_that_does_not_wait_wakes_an_idle_engine_too():
     async def main(loop):
-        host = host_of(Script(), policy=HostPolicy(idle_unload_s=30))
-        host.start()
-        await host.settled()
+        host = await ready_host(Script(), policy=HostPolicy(idle_unload_s=30))
         await host.unload()
         outcome = loop.create_future()
         host.enqueue(Item("late", (), time.monotonic() + 60), outcome)
@@ -202,9 +188,7 @@ def test_request_that_does_not_wait_wakes_an_idle_engine_too():
 def test_engine_that_wakes_at_once_is_loaded_when_the_old_one_is_gone():
     async def main(loop):
         script = Script(stop_s=1.0)
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         gives_up = host.give_up_if_idle()
         return gives_up, await ask(host, 1), script.alive_at_starts
 
@@ -227,9 +211,7 @@ def test_two_lanes_run_side_by_side():
 def test_stopping_answers_what_was_accepted():
     async def main(loop):
         script = Script()
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         accepted = asyncio.ensure_future(ask(host, 1))
         await asyncio.sleep(0.01)
         await host.stop()
@@ -255,9 +237,7 @@ def test_route_learns_what_the_loaded_engine_is_or_why_it_is_not():
 
 def test_request_with_several_items_in_a_batch_counts_its_time_once():
     async def main(loop):
-        host = host_of(Script())
-        host.start()
-        await host.settled()
+        host = await ready_host(Script())
         context = RequestContext("id", time.monotonic() + 1e6)
         traces = [ItemTrace(), ItemTrace()]
         with entered(context):
@@ -273,9 +253,7 @@ def test_request_with_several_items_in_a_batch_counts_its_time_once():
 def test_engine_whose_probe_found_that_batching_does_not_pay_gets_smaller_ones(probed, expected):
     async def main(loop):
         script = Script(starts=[EngineInfo("m", "cpu", max_batch_size=probed)])
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         traces = [ItemTrace() for _ in range(4)]
         with entered(RequestContext("id", time.monotonic() + 1e6)):
             await asyncio.gather(*(host.run(1, trace=each) for each in traces))

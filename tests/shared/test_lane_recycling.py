@@ -14,16 +14,14 @@ from shared.host_policy import HostPolicy, Phase
 from shared.lane_health import RecyclePolicy
 from shared.lanes import InlineLane
 from shared.metrics import EngineMetrics
-from tests.shared.scripted_host import Script, ask, host_of
+from tests.shared.scripted_host import Script, ask, ready_host
 from tests.shared.virtual_time import simulate
 
 
 def test_recycling_swaps_lanes_without_dropping_a_request():
     async def main(loop):
         script = Script()
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         answers = []
 
         async def client():
@@ -46,9 +44,7 @@ def test_recycling_swaps_lanes_without_dropping_a_request():
 def test_replacement_that_fails_leaves_the_old_engine_in_service():
     async def main(loop):
         script = Script(starts=[EngineInfo("m", "cpu"), EngineError("wrong golden answer")])
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         with pytest.raises(EngineError, match="golden"):
             await host.recycle("test")
         return host.phase, await ask(host, 1)
@@ -59,9 +55,7 @@ def test_replacement_that_fails_leaves_the_old_engine_in_service():
 def test_unloading_while_a_replacement_starts_frees_both_engines():
     async def main(loop):
         script = Script()
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         recycling = asyncio.ensure_future(host.recycle("test"))
         await asyncio.sleep(0.2)
         await host.unload()
@@ -79,9 +73,7 @@ def test_unloading_while_a_replacement_starts_frees_both_engines():
 def test_engine_that_dies_while_its_replacement_starts_is_replaced_once():
     async def main(loop):
         script = Script()
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         recycling = asyncio.ensure_future(host.recycle("test"))
         await asyncio.sleep(0.2)
         with pytest.raises(FatalEngineError):
@@ -96,9 +88,7 @@ def test_engine_that_dies_while_its_replacement_starts_is_replaced_once():
 def test_unloading_while_room_is_made_for_a_replacement_ends_the_work_and_the_engine():
     async def main(loop):
         script = Script(starts=[EngineInfo("m", "cpu"), DeviceMemoryFull("no room")])
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         recycling = asyncio.ensure_future(host.recycle("test"))
         await asyncio.sleep(0.45)
         working = asyncio.ensure_future(ask(host, 1))
@@ -185,9 +175,7 @@ async def test_engine_of_this_process_that_was_lost_is_replaced_by_a_new_one(inl
 def test_leaking_engine_is_recycled_without_a_failed_request_and_a_steady_one_is_not():
     async def main(loop, leak_bytes):
         script = Script(leak_bytes=leak_bytes)
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         for number in range(600):
             assert (await ask(host, number))[1] == number
         lanes = len(script.started)
@@ -201,9 +189,7 @@ def test_leaking_engine_is_recycled_without_a_failed_request_and_a_steady_one_is
 def test_growth_that_a_clean_up_gives_back_is_no_leak_the_first_time():
     async def main(loop, batches):
         script = Script(leak_bytes=3 * 2**20, frees=True)
-        host = host_of(script)
-        host.start()
-        await host.settled()
+        host = await ready_host(script)
         for number in range(batches):
             assert (await ask(host, number))[1] == number
         lanes = len(script.started)
@@ -217,9 +203,7 @@ def test_growth_that_a_clean_up_gives_back_is_no_leak_the_first_time():
 def test_engine_is_recycled_after_its_number_of_batches():
     async def main(loop):
         script = Script()
-        host = host_of(script, policy=HostPolicy(recycle=RecyclePolicy(after_batches=10)))
-        host.start()
-        await host.settled()
+        host = await ready_host(script, policy=HostPolicy(recycle=RecyclePolicy(after_batches=10)))
         lanes = [(await ask(host, number))[0] for number in range(40)]
         await host.stop()
         return lanes
