@@ -32,17 +32,6 @@ def test_diameter_that_was_taken_for_a_letter_is_mended(before, after, read, exp
     assert mended.text == expected
 
 
-@pytest.mark.parametrize("text", ["60", "0.8", "80", "6x90"])
-def test_numbers_without_a_diameter_stay_as_they_are(text):
-    image, pen = paper(300, 120)
-    write(pen, 80, 30, text, size=40)
-    left, top, right, bottom = ink_box(pixels(image))
-
-    (same,) = with_diameters(pixels(image), [line(text, left, top, right, bottom)])
-
-    assert same.text == text
-
-
 def test_diameter_left_out_before_a_number_is_added_and_covered():
     image, pen = paper(300, 120)
     write(pen, 80, 30, "70.5", size=40)
@@ -84,13 +73,19 @@ def test_degree_taken_for_a_letter_or_left_out_is_mended(read, is_boxed):
     assert mended.text == "45°"
 
 
-@pytest.mark.parametrize("text", ["40", "29", "450", "36", "4.50"])
-def test_numbers_without_a_degree_stay_as_they_are(text):
+@pytest.mark.parametrize(
+    ("mend", "size", "text"),
+    [
+        *((with_diameters, 40, text) for text in ("60", "0.8", "80", "6x90")),
+        *((with_degrees, 56, text) for text in ("40", "29", "450", "36", "4.50")),
+    ],
+)
+def test_numbers_without_a_sign_stay_as_they_are(mend, size, text):
     image, pen = paper(300, 160)
-    write(pen, 80, 40, text, size=56)
+    write(pen, 80, 30, text, size=size)
     left, top, right, bottom = ink_box(pixels(image))
 
-    (same,) = with_degrees(pixels(image), [line(text, left, top, right, bottom)])
+    (same,) = mend(pixels(image), [line(text, left, top, right, bottom)])
 
     assert same.text == text
 
