@@ -91,6 +91,10 @@ class Training(ABC, Generic[Network, Batch]):
     def check(self) -> str:
         """How good the averaged weights are on a small held-out set, for the log."""
 
+    def clock_s(self) -> float:
+        """Time that counts: this process's own on a CPU, which may be shared, else wall time."""
+        return time.process_time() if self.device.type == "cpu" else time.monotonic()
+
     def run(self, stream: Callable[[int], IterableDataset[Batch]]) -> None:
         """Train until the minutes are used up, those of a resumed checkpoint counted in.
 
@@ -102,12 +106,12 @@ class Training(ABC, Generic[Network, Batch]):
         self.options.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         budget_s = self.options.minutes * 60
         self.progress.value = self.seconds_done / budget_s
-        last_s, last_wall_s = clock_s(self.device), time.monotonic()
+        last_s, last_wall_s = self.clock_s(), time.monotonic()
         saved = last_wall_s
         reports: list[dict[str, float]] = []
         for batch in self._batches(stream(self.batches_done)):
             reports.append(self._step(batch))
-            now_s, now = clock_s(self.device), time.monotonic()
+            now_s, now = self.clock_s(), time.monotonic()
             self.seconds_done += now_s - last_s
             self.wall_seconds_done += now - last_wall_s
             last_s, last_wall_s = now_s, now
@@ -215,11 +219,6 @@ def rate_at(progress: float) -> float:
         return max(0.05, progress / _WARM_UP)
     rest = min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * rest))
-
-
-def clock_s(device: torch.device) -> float:
-    """Time that counts as training: this process's own on a CPU, which may be shared, else wall."""
-    return time.process_time() if device.type == "cpu" else time.monotonic()
 
 
 def device_name(device: torch.device) -> str:
