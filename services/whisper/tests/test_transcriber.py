@@ -25,8 +25,10 @@ def long_audio():
 
 
 @asynccontextmanager
-async def served(engine, **settings):
-    app = build(WhisperSettings(max_batch_size=1, **settings), engine, Listener())
+async def served(engine, **options):
+    # Without a cache, for which threads hash windows: they would come to the model in any order.
+    settings = WhisperSettings(max_batch_size=1, cache_memory_bytes=0, **options)
+    app = build(settings, engine, Listener())
     async with running_server(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
         for host in app.state.spec.hosts:
             await host.settled()
@@ -77,8 +79,7 @@ async def test_long_recording_keeps_few_windows_in_the_queue(long_audio):
 
 async def test_first_text_is_sent_before_the_second_window_is_recognised(long_audio):
     engine = GatedEngine()
-    # Without a cache, for which threads hash windows: they would come to the model in any order.
-    async with served(engine, cache_memory_bytes=0) as (client, _):
+    async with served(engine) as (client, _):
         request = client.build_request(
             "POST", PATH, files={"file": ("a.wav", long_audio)}, data={"stream": "true"}
         )
