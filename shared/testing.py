@@ -41,7 +41,7 @@ async def running_server(
         protocol: speaks HTTP; by default what services speak it with.
     """
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             http=protocol or http_protocol(app),
@@ -51,29 +51,58 @@ async def running_server(
             timeout_graceful_shutdown=5,
         )
     )
-    started = asyncio.Event()
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # older uvicorn
-    task = asyncio.ensure_future(_serve(server, listener, started))
-    await started.wait()
+    task = asyncio.ensure_future(server.serve(sockets=[listener]))
     try:
+        await server.has_begun.wait()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.shall_end.set()
         await task
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket, started: asyncio.Event) -> None:
-    startup = server.startup
+class _Server(uvicorn.Server):
+    """A server that ends when it is told to, and leaves signals to the process it runs in.
 
-    async def announce(sockets: list[socket.socket] | None = None) -> None:
-        await startup(sockets=sockets)
-        started.set()
+    uvicorn's own looks ten times a second whether it should end, and then waits that long again.
+    """
 
-    server.startup = announce  # type: ignore[method-assign] # uvicorn has no event for this
-    try:
-        await server.serve(sockets=[listener])
-    finally:
-        started.set()
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_begun = asyncio.Event()  # or failed to
+        self.shall_end = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets=sockets)
+        finally:
+            self.has_begun.set()
+
+    async def main_loop(self) -> None:
+        ticking = asyncio.ensure_future(super().main_loop())  # keeps the header Date right
+        await self.shall_end.wait()
+        ticking.cancel()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for each in (*self.servers, *(sockets or ())):
+            each.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                await self._answered()
+        except TimeoutError:
+            for task in self.server_state.tasks:
+                task.cancel()
+        await self.lifespan.shutdown()
+
+    async def _answered(self) -> None:
+        """Wait until every connection is closed and every request's task has ended."""
+        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.002)
 
 
 @dataclass
