@@ -46,7 +46,9 @@ class TorchModel:
         torch.set_num_threads(threads)  # importing ultralytics has set its own number
         target = torch.device(device.name)
         try:
-            model, checkpoint = load_checkpoint(weights.path, device=target, fuse=True)
+            model, checkpoint = load_checkpoint(weights.path, device=target)
+            # Asked to load and fuse at once, it also counts operations, for a second or two.
+            model.fuse(verbose=False)
         except Exception as error:
             raise ModelMissing(
                 f"{weights.path} cannot be loaded as a checkpoint of Ultralytics "
