@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -25,7 +26,8 @@ def tree(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running(tree):
-    with RunningSupervisor(tree, free_port()) as supervisor:
+    often = {"GATEWAY_PROBE_INTERVAL_S": "0.1"}
+    with RunningSupervisor(tree, free_port(), **often) as supervisor:
         supervisor.read_until("Gantry is ready")
         supervisor.read_until("Documentation of every path")
         yield supervisor
@@ -53,9 +55,13 @@ def done(running, *arguments):
     return ended.stdout
 
 
-def in_flight(url):
+def service(url):
     (service,) = httpx.get(f"{url}/v1/services").json()["services"]
-    return service["in_flight"]
+    return service
+
+
+def duties(url):
+    return [replica.get("duty") for replica in service(url)["replicas"]]
 
 
 class Traffic:
@@ -122,17 +128,22 @@ def test_roll_and_rollback_of_a_setting_under_traffic_lose_no_request(running, u
     assert {text for _, text in traffic.answers} == {"hello x", "salut x"}
 
 
-def test_request_in_flight_is_answered_by_the_release_it_began_with(running, url):
-    answers = []
-    slow = threading.Thread(target=lambda: answers.append(say(url, "slow", sleep_s=3)))
-    slow.start()
-    while in_flight(url) == 0:
-        pass
+def test_request_in_flight_is_answered_by_the_release_it_began_with(running, url, tmp_path):
+    gate = tmp_path / "gate"
+    with ThreadPoolExecutor() as threads:
+        slow = threads.submit(say, url, "slow", until_there=str(gate))
+        while service(url)["in_flight"] == 0:
+            pass
 
-    done(running, "roll", "fifth", "--set", "WORD=salut")
-    slow.join()
+        rolled = threads.submit(done, running, "roll", "fifth", "--set", "WORD=salut")
+        while "draining" not in duties(url) and not rolled.done():
+            pass
+        others = say(url, "world").json()
+        gate.touch()
 
-    assert answers[0].json() == {"text": "hello slow"}
+    assert slow.result().json() == {"text": "hello slow"}
+    assert others == {"text": "salut world"}
+    assert "fifth runs release" in rolled.result()
     done(running, "rollback", "fifth")
 
 
@@ -191,12 +202,11 @@ def test_drained_replica_gets_no_request_until_that_is_undone(running, url):
     names = re.findall("^fifth[-0-9]*", done(running, "status"), re.MULTILINE)
 
     done(running, "drain", names[0])
-    services = httpx.get(f"{url}/v1/services").json()["services"]
-    duties = [replica.get("duty") for replica in services[0]["replicas"]]
+    drained = duties(url)
     done(running, "drain", names[0], "--undo")
     done(running, "scale", "fifth=1")
 
-    assert sorted(duties) == ["active", "draining"]
+    assert sorted(drained) == ["active", "draining"]
 
 
 def test_killed_gateway_returns_and_knows_the_replicas_of_now(running, url):

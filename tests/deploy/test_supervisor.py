@@ -2,6 +2,7 @@ import os
 import re
 import signal
 import socket
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -20,11 +21,18 @@ def tree(tmp_path_factory):
     return tree
 
 
-@pytest.fixture
-def running(tree):
+@contextmanager
+def started(tree):
     with RunningSupervisor(tree, free_port()) as supervisor:
         supervisor.read_until("A first request")
         supervisor.read_until("curl")
+        yield supervisor
+
+
+@pytest.fixture(scope="module")
+def running(tree):
+    """A system that the tests leave running."""
+    with started(tree) as supervisor:
         yield supervisor
 
 
@@ -78,24 +86,23 @@ def test_service_is_ready_only_once_the_gateway_sees_it_so(running, tree):
 
 
 def test_status_without_a_system_says_so(running):
-    running.environ = {**running.environ, "GATEWAY_PORT": "1"}
-
-    answer = running.command("status")
+    answer = running.command("status", GATEWAY_PORT="1")
 
     assert answer.returncode == 1
     assert "no system with its gateway on port 1 runs here" in answer.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_no_process_outlives_the_supervisor(running, number):
-    pidfds = [os.pidfd_open(pid_of(url)) for url in running.urls().values()]
+def test_no_process_outlives_the_supervisor(tree, number):
+    with started(tree) as ending:
+        pidfds = [os.pidfd_open(pid_of(url)) for url in ending.urls().values()]
 
-    running.process.send_signal(number)
+        ending.process.send_signal(number)
 
-    assert all(wait_for_end(pidfd) for pidfd in pidfds)
-    if number != signal.SIGKILL:
-        running.read_until("Gantry has ended")
-        assert running.process.wait() == 0
+        assert all(wait_for_end(pidfd) for pidfd in pidfds)
+        if number != signal.SIGKILL:
+            ending.read_until("Gantry has ended")
+            assert ending.process.wait() == 0
     for pidfd in pidfds:
         os.close(pidfd)
 

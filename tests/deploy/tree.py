@@ -51,6 +51,7 @@ server.serve_forever()
 SERVICE = '''
 """A service around an engine that adds a word; what each setting does is told by its name."""
 import asyncio
+import os
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry
 from pydantic import Field
@@ -89,6 +90,8 @@ class Engine:
 async def fifth(request: Request):
     asked = await request.json()
     await asyncio.sleep(asked.get("sleep_s", 0))
+    while (gate := asked.get("until_there")) and not os.path.exists(gate):
+        await asyncio.sleep(0.01)
     return {"text": await request.app.state.host.run(asked["text"])}
 
 def build(settings=None, engine=None):
@@ -210,11 +213,11 @@ class RunningSupervisor:
         rows = [line.split() for line in self.lines]
         return {row[0]: row[1] for row in rows if len(row) > 2 and row[1].startswith("http")}
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess:
+    def command(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "-m", "deploy", *arguments],
-            cwd=self.tree, env=self.environ, capture_output=True, text=True, timeout=PATIENCE_S,
-            check=False,
+            cwd=self.tree, env={**self.environ, **environ}, capture_output=True, text=True,
+            timeout=PATIENCE_S, check=False,
         )  # fmt: skip
 
 
