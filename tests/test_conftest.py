@@ -37,13 +37,13 @@ def suite(pytester, monkeypatch):
 def test_tests_without_their_inputs_are_skipped(suite, monkeypatch):
     monkeypatch.delenv("GANTRY_REQUIRE_DATA", raising=False)
 
-    suite.runpytest_subprocess().assert_outcomes(skipped=4)
+    suite.runpytest_inprocess().assert_outcomes(skipped=4)
 
 
 def test_tests_whose_inputs_are_required_fail_instead_of_being_skipped(suite, monkeypatch):
     monkeypatch.setenv("GANTRY_REQUIRE_DATA", "1")
 
-    suite.runpytest_subprocess().assert_outcomes(failed=1, errors=1, skipped=2)
+    suite.runpytest_inprocess().assert_outcomes(failed=1, errors=1, skipped=2)
 
 
 def test_tests_that_need_a_debian_package_name_what_is_missing(suite):
@@ -60,7 +60,7 @@ def test_tests_that_need_a_debian_package_name_what_is_missing(suite):
         """
     )
 
-    outcome = suite.runpytest_subprocess("-rs")
+    outcome = suite.runpytest_inprocess("-rs")
 
     outcome.assert_outcomes(skipped=1, passed=1)
     outcome.stdout.fnmatch_lines(["*NoSuchFont.ttf not found; `make deps` installs it*"])
