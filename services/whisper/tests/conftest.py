@@ -7,6 +7,7 @@ from services.whisper.engines.ct2 import Recogniser
 from services.whisper.engines.listener import Listener
 from services.whisper.settings import WhisperSettings
 from services.whisper.tests import micro_model, voice
+from shared.media.pool import MediaPool
 from shared.testing import running_app
 
 SCRIPT = (
@@ -60,6 +61,14 @@ async def client(scripted_model):
     settings = WhisperSettings(model=str(scripted_model), max_new_tokens=60)
     async with running_app(build(settings, recogniser(scripted_model), Listener())) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+async def decoder():
+    """Processes that decode recordings, for services that are started for one test."""
+    pool = MediaPool(2, timeout_s=60)
+    yield pool
+    await pool.close()
 
 
 @pytest.fixture(scope="session")

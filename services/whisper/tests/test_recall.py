@@ -21,12 +21,16 @@ from shared.testing import running_app, running_server
 PATH = "/v1/audio/transcriptions"
 
 
-@asynccontextmanager
-async def served(engine, decoder=None, **settings):
-    engine.gate.set()
-    app = build(WhisperSettings(max_batch_size=1, **settings), engine, Listener(), decoder)
-    async with running_app(app) as client:
-        yield client
+@pytest.fixture
+def served(decoder):
+    @asynccontextmanager
+    async def serve(engine, decoder=decoder, **settings):
+        engine.gate.set()
+        app = build(WhisperSettings(max_batch_size=1, **settings), engine, Listener(), decoder)
+        async with running_app(app) as client:
+            yield client
+
+    return serve
 
 
 def post(client, audio, **fields):
@@ -45,7 +49,7 @@ def flac(wav):
     return buffer.getvalue()
 
 
-async def test_same_file_is_answered_from_memory_in_any_format(one_sentence):
+async def test_same_file_is_answered_from_memory_in_any_format(served, one_sentence):
     engine = GatedEngine(window_s=30)
     async with served(engine) as client:
         first = await post(client, one_sentence)
@@ -61,7 +65,7 @@ async def test_same_file_is_answered_from_memory_in_any_format(one_sentence):
     assert len(engine.ran) == 1
 
 
-async def test_same_recording_in_another_container_is_known(one_sentence):
+async def test_same_recording_in_another_container_is_known(served, one_sentence):
     engine = GatedEngine(window_s=30)
     async with served(engine) as client:
         first = await post(client, one_sentence)
@@ -72,7 +76,7 @@ async def test_same_recording_in_another_container_is_known(one_sentence):
 
 
 @pytest.mark.parametrize("fields", [{"language": "ko"}, {"prompt": "x"}, {"temperature": "0.5"}])
-async def test_other_options_are_another_request(one_sentence, fields):
+async def test_other_options_are_another_request(served, one_sentence, fields):
     engine = GatedEngine(window_s=30)
     async with served(engine) as client:
         await post(client, one_sentence)
@@ -81,7 +85,7 @@ async def test_other_options_are_another_request(one_sentence, fields):
     assert len(engine.ran) == 2
 
 
-async def test_long_recording_in_another_container_is_known_once_it_is_decoded(tmp_path):
+async def test_long_recording_in_another_container_is_known_once_it_is_decoded(served, tmp_path):
     audio, decoder = voice.wav(np.tile(voice.speech(5), 13)), PacedDecoder()
     async with served(GatedEngine(window_s=2), cache_dir=tmp_path / "r") as client:
         first = await post(client, audio)
@@ -105,7 +109,7 @@ async def test_long_recording_in_another_container_is_known_once_it_is_decoded(t
     assert len(engine.ran) < 20
 
 
-async def test_callers_do_not_share_results(one_sentence):
+async def test_callers_do_not_share_results(served, one_sentence):
     engine = GatedEngine(window_s=30)
     async with served(engine) as client:
         answers = [
@@ -119,7 +123,7 @@ async def test_callers_do_not_share_results(one_sentence):
     assert len(engine.ran) == 2
 
 
-async def test_nothing_is_remembered_where_it_is_switched_off(one_sentence):
+async def test_nothing_is_remembered_where_it_is_switched_off(served, one_sentence):
     engine = GatedEngine(window_s=30)
     async with served(engine, cache_memory_bytes=0) as client:
         await post(client, one_sentence)
@@ -129,7 +133,7 @@ async def test_nothing_is_remembered_where_it_is_switched_off(one_sentence):
     assert len(engine.ran) == 2
 
 
-async def test_results_on_disk_survive_a_restart(one_sentence, tmp_path):
+async def test_results_on_disk_survive_a_restart(served, one_sentence, tmp_path):
     for expected in ("miss", "hit-disk"):
         engine = GatedEngine(window_s=30)
         async with served(engine, cache_dir=tmp_path / "results") as client:
@@ -140,7 +144,7 @@ async def test_results_on_disk_survive_a_restart(one_sentence, tmp_path):
     assert engine.ran == []
 
 
-async def test_interrupted_recording_goes_on_where_it_was(tmp_path):
+async def test_interrupted_recording_goes_on_where_it_was(served, tmp_path):
     pieces = [voice.speech(2, seed) for seed in range(8)]
     audio = voice.wav(np.concatenate([np.append(each, voice.silence(7)) for each in pieces]))
     failing, working = GatedEngine(window_s=30, fails_at=5), GatedEngine(window_s=30)

@@ -24,18 +24,25 @@ def long_audio():
     return voice.wav(voice.speech(40))
 
 
-@asynccontextmanager
-async def served(engine, **options):
-    # Without a cache, for which threads hash windows: they would come to the model in any order.
-    settings = WhisperSettings(max_batch_size=1, cache_memory_bytes=0, **options)
-    app = build(settings, engine, Listener())
-    async with running_server(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
-        for host in app.state.spec.hosts:
-            await host.settled()
-        try:
-            yield client, app.state.recogniser
-        finally:
-            engine.gate.set()
+@pytest.fixture
+def served(decoder):
+    @asynccontextmanager
+    async def serve(engine, **options):
+        # Threads hash windows for a cache: with one they would come to the model in any order.
+        settings = WhisperSettings(max_batch_size=1, cache_memory_bytes=0, **options)
+        app = build(settings, engine, Listener(), decoder)
+        async with (
+            running_server(app) as url,
+            httpx.AsyncClient(base_url=url, timeout=60) as client,
+        ):
+            for host in app.state.spec.hosts:
+                await host.settled()
+            try:
+                yield client, app.state.recogniser
+            finally:
+                engine.gate.set()
+
+    return serve
 
 
 def post(client, audio, name, **fields):
@@ -46,7 +53,7 @@ def post(client, audio, name, **fields):
 
 
 @pytest.mark.parametrize("done", [1, 6])
-async def test_short_clip_overtakes_a_long_recording(long_audio, one_sentence, done):
+async def test_short_clip_overtakes_a_long_recording(served, long_audio, one_sentence, done):
     engine = GatedEngine()
     async with served(engine, windows_in_flight=3) as (client, recogniser):
         long = asyncio.ensure_future(post(client, long_audio, "long"))
@@ -63,7 +70,7 @@ async def test_short_clip_overtakes_a_long_recording(long_audio, one_sentence, d
     assert len(engine.ran) > 20
 
 
-async def test_long_recording_keeps_few_windows_in_the_queue(long_audio):
+async def test_long_recording_keeps_few_windows_in_the_queue(served, long_audio):
     engine = GatedEngine()
     async with served(engine, windows_in_flight=3) as (client, recogniser):
         long = asyncio.ensure_future(post(client, long_audio, "long", language="en"))
@@ -77,7 +84,7 @@ async def test_long_recording_keeps_few_windows_in_the_queue(long_audio):
     assert most == 2
 
 
-async def test_first_text_is_sent_before_the_second_window_is_recognised(long_audio):
+async def test_first_text_is_sent_before_the_second_window_is_recognised(served, long_audio):
     engine = GatedEngine()
     async with served(engine) as (client, _):
         request = client.build_request(
@@ -99,7 +106,7 @@ async def test_first_text_is_sent_before_the_second_window_is_recognised(long_au
 
 
 @pytest.mark.parametrize("fields", [{}, {"stream": "true"}])
-async def test_client_that_leaves_takes_its_windows_along(long_audio, fields):
+async def test_client_that_leaves_takes_its_windows_along(served, long_audio, fields):
     engine = GatedEngine()
     async with served(engine) as (client, recogniser):
         work = asyncio.ensure_future(post(client, long_audio, "gone", language="en", **fields))
@@ -115,7 +122,7 @@ async def test_client_that_leaves_takes_its_windows_along(long_audio, fields):
     assert len(engine.ran) <= started
 
 
-async def test_fault_after_the_first_text_is_an_event(long_audio):
+async def test_fault_after_the_first_text_is_an_event(served, long_audio):
     engine = GatedEngine(fails_at=2)
     engine.gate.set()
     async with served(engine) as (client, _):
@@ -127,7 +134,7 @@ async def test_fault_after_the_first_text_is_an_event(long_audio):
     assert last["error"]["code"] == "engine_error"
 
 
-async def test_fault_without_stream_is_a_problem(long_audio):
+async def test_fault_without_stream_is_a_problem(served, long_audio):
     engine = GatedEngine(fails_at=2)
     engine.gate.set()
     async with served(engine) as (client, _):
@@ -137,7 +144,7 @@ async def test_fault_without_stream_is_a_problem(long_audio):
     assert answer.json()["code"] == "engine_error"
 
 
-async def test_progress_counts_seconds(long_audio):
+async def test_progress_counts_seconds(served, long_audio):
     engine = GatedEngine()
     async with served(engine) as (client, _):
         work = asyncio.ensure_future(post(client, long_audio, "job-1"))
@@ -157,7 +164,7 @@ async def test_progress_counts_seconds(long_audio):
 
 
 @pytest.mark.parametrize(("sure", "asked"), [(0.9, {"ko"}), (0.3, {None})])
-async def test_language_of_a_sure_window_holds_for_the_rest(long_audio, sure, asked):
+async def test_language_of_a_sure_window_holds_for_the_rest(served, long_audio, sure, asked):
     engine = GatedEngine(sure=sure)
     engine.gate.set()
     async with served(engine) as (client, _):

@@ -322,7 +322,7 @@ async def test_random_loads_never_take_more_than_the_device_has(machine):
     hosts = [machine.host(name, size * GIB, wait_s=0.05)[0] for name, size in
              (("a", 2), ("b", 3), ("c", 4), ("d", 5))]  # fmt: skip
 
-    for number in range(12):
+    for number in range(36):
         machine.now_s += 40
         for host in hosts[number % 3 :]:
             if not host.is_ready:
