@@ -1,6 +1,7 @@
 """Between files and the attempt loop: a kept input as a body, an answer that goes to a file."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -42,13 +43,13 @@ class FileSink:
         self.is_complete = False
         self._path = path
         self._file: DurableFile | None = None
+        self._in_turn = threading.Lock()  # a thread goes on though its caller is cancelled
         self._buffer = bytearray()
 
     async def __call__(self, message: Message) -> None:
         """Take one ASGI message."""
         if message["type"] == "http.response.start":
             self.answer = StoredAnswer(message["status"], _text(message["headers"]))
-            self._file = await asyncio.to_thread(DurableFile, self._path)
             return
         self._buffer += message.get("body", b"")
         is_last = not message.get("more_body", False)
@@ -59,14 +60,21 @@ class FileSink:
 
     async def discard(self) -> None:
         """Delete what was written, unless it is complete."""
-        if self._file is not None and not self.is_complete:
-            await asyncio.to_thread(self._file.discard)
+        if not self.is_complete:
+            await asyncio.to_thread(self._discard)
 
     def _put(self, block: bytes, is_last: bool) -> None:
-        assert self._file is not None
-        self._file.write(block)
-        if is_last:
-            self._file.commit()
+        with self._in_turn:
+            if self._file is None:
+                self._file = DurableFile(self._path)
+            self._file.write(block)
+            if is_last:
+                self._file.commit()
+
+    def _discard(self) -> None:
+        with self._in_turn:
+            if self._file is not None:
+                self._file.discard()
 
 
 def _text(headers: list[tuple[bytes, bytes]]) -> HeaderPairs:
