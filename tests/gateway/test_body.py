@@ -28,6 +28,10 @@ async def test_last_piece_counts_as_read_though_its_keeping_was_given_up(tmp_pat
     async with asyncio.timeout(5):
         await gone.wait()
 
-    assert b"".join([piece async for piece in body.payload()]) == CONTENT
-    assert len(digests) == 1
+    payload = body.payload()
+    if not isinstance(payload, bytes):  # what has reached the disk by now is read from there
+        payload = b"".join([piece async for piece in payload])
     await body.close()
+
+    assert payload == CONTENT
+    assert len(digests) == 1
