@@ -10,11 +10,6 @@ from shared.http import send_json
 from tests.gateway.upstream import Upstream, answer_problem, offered, read_body
 
 
-async def hang_up(reader, writer):
-    await reader.readline()
-    writer.close()
-
-
 def lead_to(replica, server):
     """Have the replica's address lead to another server; its state stays what it is."""
     replica.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -24,11 +19,21 @@ def lead_to(replica, server):
 async def first_replica_hangs_up(gateway):
     """Let the first replica break each connection, and make sure that it is asked first."""
     first, second = list(gateway.registry.replicas())
+    writers = []
+
+    async def hang_up(reader, writer):
+        writers.append(writer)
+        await reader.readline()
+        writer.close()
+
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
         lead_to(first, server)
         second.in_flight += 100
         yield
         second.in_flight -= 100
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*(each.wait_closed() for each in writers), return_exceptions=True)
 
 
 async def test_request_moves_to_another_replica_when_the_first_breaks(gateway_over):
