@@ -29,9 +29,16 @@ class FileBody:
         return self._blocks() if self._size_bytes else None
 
     async def _blocks(self) -> AsyncIterator[bytes]:
-        with await asyncio.to_thread(self._path.open, "rb") as file:
-            while block := await asyncio.to_thread(file.read, BLOCK_BYTES):
-                yield block
+        position = 0
+        while block := await asyncio.to_thread(self._block, position):
+            position += len(block)
+            yield block
+
+    def _block(self, position: int) -> bytes:
+        # Opened for each, so that an attempt given up in between leaves nothing open.
+        with self._path.open("rb") as file:
+            file.seek(position)
+            return file.read(BLOCK_BYTES)
 
 
 class FileSink:
