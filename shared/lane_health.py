@@ -1,11 +1,12 @@
 """When an engine's process should be started anew: too old, too big, or still growing."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.gpu.growth import GrowthDetector, GrowthLimits
 from shared.lanes import Lane
 
 SAMPLE_EVERY_BATCHES = 5
+MOST_PATIENCE = 4  # times as many samples before a verdict as the policy's least
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class LaneHealth:
     def __init__(self, policy: RecyclePolicy) -> None:
         """Judge by ``policy``."""
         self._policy = policy
+        self._patience = 1
         self._records: dict[int, _Record] = {}
 
     def memory_bytes(self, lane: Lane) -> int | None:
@@ -80,13 +82,26 @@ class LaneHealth:
             return False
         if before - record.memory_bytes < record.detector.verdict().growth_bytes / 2:
             return False
-        record.detector = GrowthDetector(self._policy.growth)
+        record.detector = self._detector()
         return True
+
+    def watch_longer(self) -> None:
+        """Watch the next lanes for twice as long before growth is seen in them.
+
+        The young engine that fills its caches looks like one that leaks. If its successors were
+        judged as early, each would be replaced before it is full; a leak only shows later.
+        """
+        self._patience = min(2 * self._patience, MOST_PATIENCE)
+
+    def _detector(self) -> GrowthDetector:
+        limits = self._policy.growth or GrowthLimits()
+        least = min(self._patience * limits.min_samples, limits.max_samples)
+        return GrowthDetector(replace(limits, min_samples=least))
 
     def _record(self, lane: Lane) -> _Record:
         record = self._records.get(id(lane))
         if record is None:
             self._records = {key: each for key, each in self._records.items() if each.lane.is_alive}
-            record = _Record(GrowthDetector(self._policy.growth), lane=lane)
+            record = _Record(self._detector(), lane=lane)
             self._records[id(lane)] = record
         return record

@@ -61,6 +61,8 @@ class LaneRecycler:
                 log.info("%s: a clean-up was enough: %s", self._name, reason)
                 return
             log.warning("%s: recycling the engine's process: %s", self._name, reason)
+            if reason == "growth":
+                self._health.watch_longer()
             await self.recycle(reason)
         except GantryError as error:
             log.warning("%s: the replacement did not start: %s", self._name, error.detail)

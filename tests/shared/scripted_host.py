@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from math import inf
 
 from prometheus_client import CollectorRegistry
 
@@ -24,6 +25,7 @@ class Script:
     room: int | None = None  # lanes that the device's memory holds; None: any number
     stopped: int = 0
     leak_bytes: int = 0  # growth of a lane's memory with each batch
+    full_bytes: float = inf  # growth at which it ends: a cache that is full
     frees: bool = False  # whether a clean-up gives it back
     stop_s: float = 0.0  # how long a lane takes to stop
     alive_at_starts: list = field(default_factory=list)  # other lanes, when each start began
@@ -33,7 +35,11 @@ class Script:
 class ScriptedLane:
     def __init__(self, script):
         self.script, self.is_alive = script, False
-        self.memory_bytes, self.pid = 500 * 2**20, 1
+        self.grown_bytes, self.pid = 0, 1
+
+    @property
+    def memory_bytes(self):
+        return 500 * 2**20 + self.grown_bytes
 
     def clone(self):
         return ScriptedLane(self.script)
@@ -55,7 +61,7 @@ class ScriptedLane:
     async def run(self, key, payloads):
         self.script.batches.append(payloads)
         await asyncio.sleep(0.1)
-        self.memory_bytes += self.script.leak_bytes
+        self.grown_bytes = min(self.grown_bytes + self.script.leak_bytes, self.script.full_bytes)
         if "die" in payloads:
             self.is_alive = False
             raise FatalEngineError("gone")
@@ -63,7 +69,7 @@ class ScriptedLane:
 
     async def clean_up(self):
         if self.script.frees:
-            self.memory_bytes = 500 * 2**20
+            self.grown_bytes = 0
 
     async def stop(self):
         await asyncio.sleep(self.script.stop_s)

@@ -14,7 +14,7 @@ from shared.host_policy import HostPolicy, Phase
 from shared.lane_health import RecyclePolicy
 from shared.lanes import InlineLane
 from shared.metrics import EngineMetrics
-from tests.shared.scripted_host import Script, ask, ready_host
+from tests.shared.scripted_host import Script, ask, host_of, ready_host
 from tests.shared.virtual_time import simulate
 
 
@@ -172,32 +172,38 @@ async def test_engine_of_this_process_that_was_lost_is_replaced_by_a_new_one(inl
     assert await ask(inline_host, 1) == (2, 1)
 
 
-def test_leaking_engine_is_recycled_without_a_failed_request_and_a_steady_one_is_not():
-    async def main(loop, leak_bytes):
-        script = Script(leak_bytes=leak_bytes)
-        host = await ready_host(script)
-        for number in range(600):
-            assert (await ask(host, number))[1] == number
-        lanes = len(script.started)
-        await host.stop()
-        return lanes
+async def lanes_after(batches, script):
+    """How many lanes were started until so many requests were answered one after the other."""
+    host = await ready_host(script)
+    for number in range(batches):
+        assert (await ask(host, number))[1] == number
+    lanes = len(script.started)
+    await host.stop()
+    return lanes
 
-    assert simulate(lambda loop: main(loop, 3 * 2**20)) > 1
-    assert simulate(lambda loop: main(loop, 0)) == 1
+
+def test_leaking_engine_is_recycled_without_a_failed_request_and_a_steady_one_is_not():
+    assert simulate(lambda _: lanes_after(600, Script(leak_bytes=3 * 2**20))) > 1
+    assert simulate(lambda _: lanes_after(600, Script())) == 1
+
+
+def test_engine_that_fills_its_caches_is_not_recycled_again_and_again():
+    script = Script(leak_bytes=3 * 2**20 // 2, full_bytes=400 * 2**20)
+
+    assert simulate(lambda _: lanes_after(3000, script)) == 2
+
+
+def test_engine_that_leaks_is_recycled_as_long_as_it_leaks():
+    assert simulate(lambda _: lanes_after(6000, Script(leak_bytes=3 * 2**20))) >= 8
 
 
 def test_growth_that_a_clean_up_gives_back_is_no_leak_the_first_time():
-    async def main(loop, batches):
+    def lanes(batches):
         script = Script(leak_bytes=3 * 2**20, frees=True)
-        host = await ready_host(script)
-        for number in range(batches):
-            assert (await ask(host, number))[1] == number
-        lanes = len(script.started)
-        await host.stop()
-        return lanes
+        return simulate(lambda _: lanes_after(batches, script))
 
-    assert simulate(lambda loop: main(loop, 300)) == 1
-    assert simulate(lambda loop: main(loop, 600)) == 2
+    assert lanes(300) == 1
+    assert lanes(600) == 2
 
 
 def test_engine_is_recycled_after_its_number_of_batches():
