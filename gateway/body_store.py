@@ -36,7 +36,7 @@ class BodyStore:
         self._file_bytes = 0  # the body's bytes before this position lie in the file
         self._buffer = bytearray()  # and those from there on here
         self._tail = b""  # the piece that came last, as it came
-        self._move: asyncio.Task[None] | None = None  # of bytes out of memory, the latest
+        self._move: asyncio.Task[None] | None = None  # of bytes to the file, the latest
         self.size_bytes = 0
         self.is_whole = True  # nothing was dropped
 
@@ -53,7 +53,10 @@ class BodyStore:
         self._buffer += piece
         while len(self._buffer) > self._limits.memory_bytes:
             if self._move is None or self._move.done():
-                self._move = asyncio.ensure_future(self._make_room())
+                if self.size_bytes > self._limits.spool_bytes:
+                    await self._drop()
+                    return
+                self._move = asyncio.ensure_future(self._spill())
             await asyncio.shield(self._move)
 
     async def read(self, position: int) -> bytes:
@@ -87,10 +90,7 @@ class BodyStore:
             await asyncio.wait({self._move})
         await self._close_file()
 
-    async def _make_room(self) -> None:
-        if self.size_bytes > self._limits.spool_bytes:
-            await self._drop()
-            return
+    async def _spill(self) -> None:
         # A copy: a bytearray that a thread reads cannot grow, should the next piece come now.
         content = bytes(self._buffer)
         try:
