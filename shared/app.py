@@ -22,7 +22,8 @@ from uvicorn.config import STARTUP_FAILURE
 
 from shared import operating, problems
 from shared.context import RequestContext
-from shared.direct import DirectPaths, DirectProtocol, DirectRoute
+from shared.direct import DirectPaths, DirectRoute
+from shared.direct_protocol import DirectProtocol
 from shared.host import EngineHost
 from shared.http import AsgiApp, Receive, Scope, Send
 from shared.log import configure_logging

@@ -68,8 +68,8 @@ class ServerProtocol(asyncio.Protocol):
         self._app_state = app_state
         self._keep_alive_s = config.timeout_keep_alive
         self._parser = httptools.HttpRequestParser(self)
-        self._url = b""
-        self.headers: list[tuple[bytes, bytes]] = []  # of the request being read
+        self.url = b""  # of the request being read
+        self.headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
         self._is_in_head = False
         self._is_refused = False  # nothing more is parsed
@@ -159,12 +159,12 @@ class ServerProtocol(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Start on a head."""
-        self._url, self.headers, self._head_bytes = b"", [], 0
+        self.url, self.headers, self._head_bytes = b"", [], 0
         self._is_in_head = True
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
-        self._url += url
+        self.url += url
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -251,7 +251,7 @@ class ServerProtocol(asyncio.Protocol):
         task.add_done_callback(self.server_state.tasks.discard)
 
     def _scope(self, version: str) -> Scope:
-        url = self._url
+        url = self.url
         if url[:1] == b"/" and b"#" not in url:
             raw_path, _, query = url.partition(b"?")
         else:
