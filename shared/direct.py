@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import inf
+from functools import lru_cache
 from typing import Protocol
 
 from shared.deadlines import Deadlines
@@ -25,7 +25,14 @@ from shared.errors import (
     problem,
     retry_headers,
 )
-from shared.http import PROBLEM_TYPE, encode_json, header_text, request_id_from, timeout_ms_from
+from shared.http import (
+    PROBLEM_TYPE,
+    encode_json,
+    header_text,
+    new_id,
+    request_id_from,
+    timeout_ms_from,
+)
 from shared.known_heads import KnownHeads
 from shared.log import request_id_var
 from shared.request_layer import UNFORESEEN, RequestLayer, RouteLimits
@@ -57,25 +64,26 @@ class DirectCall:
     """One request and where its answer goes."""
 
     __slots__ = (
-        "_paths", "_protocol", "abandon", "deadline", "has_started", "is_answered", "keep_alive",
-        "path", "request_id", "started",
+        "_protocol", "abandon", "deadline", "is_answered", "keep_alive", "path", "request_id",
+        "started",
     )  # fmt: skip
 
-    def __init__(self, protocol: DirectProtocol, path: "_Path", *, request_id: str) -> None:
+    has_started = False  # it is answered at once
+
+    def __init__(self, protocol: DirectProtocol, head: "_Head", request_id: str) -> None:
         """Open a call.
 
         Args:
             protocol: the connection.
-            path: what is asked.
+            head: what is asked.
             request_id: the client's or a new one.
         """
-        self._protocol, self._paths = protocol, path.paths
-        self.path, self.request_id = path, request_id
-        self.started = time.monotonic()
-        self.deadline = inf  # absolute, on time.monotonic(), in s
-        self.abandon: Callable[[], None] = _nothing  # told when nobody waits for the answer
-        self.keep_alive = True  # the connection may be used again
-        self.has_started = self.is_answered = False  # it is answered at once
+        self._protocol, self.path, self.request_id = protocol, head.path, request_id
+        self.started = started = time.monotonic()
+        self.deadline = started + head.timeout_s  # absolute, on time.monotonic(), in s
+        self.abandon: Callable[[], object] = _nothing  # told when nobody waits for the answer
+        self.keep_alive = head.keep_alive  # the connection may be used again
+        self.is_answered = False
 
     def answer(self, content: bytes, *, model: str, device: str, timing: str) -> None:
         """Answer 200 with a JSON body.
@@ -87,9 +95,8 @@ class DirectCall:
             timing: for Server-Timing.
         """
         lines = (
-            f"content-type: application/json\r\ncontent-length: {len(content)}\r\n"
-            f"x-request-id: {self.request_id}\r\nx-model: {header_text(model)}\r\nx-cache: off\r\n"
-            f"x-device: {device}\r\nserver-timing: {timing}\r\n"
+            f"{_lines_of_model(model, device)}content-length: {len(content)}\r\n"
+            f"x-request-id: {self.request_id}\r\nserver-timing: {timing}\r\n"
         )
         self._respond(200, lines.encode("latin-1"), content)
 
@@ -127,25 +134,24 @@ class DirectCall:
             return
         self.is_answered = True
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
-        head = self._paths.head(self._protocol.server_state.default_headers)
+        head = self.path.paths.head(self._protocol.server_state.default_headers)
         response = b"".join((STATUS_LINES[status], head, lines, end, content))
         self._protocol.respond(self, response)
         self._end(status)
 
     def _end(self, status: int) -> None:
         self.abandon = _nothing  # it may refer to what refers to this call: no cycle is left
-        self._paths.close(self, status)
+        self.path.paths.close(self, status)
 
 
+@dataclass(eq=False, slots=True)
 class _Path:
     """One path and its limits."""
 
-    __slots__ = ("limits", "name", "paths", "route")
-
-    def __init__(
-        self, name: str, route: DirectRoute, limits: RouteLimits, paths: "DirectPaths"
-    ) -> None:
-        self.name, self.route, self.limits, self.paths = name, route, limits, paths
+    name: str
+    route: DirectRoute
+    limits: RouteLimits
+    paths: "DirectPaths"  # that it is one of
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +218,7 @@ class DirectPaths:
     def start_again(self, protocol: DirectProtocol, seen: bytes) -> bool:
         """As ``start``, if ``seen`` is a whole request whose head is known byte for byte."""
         found = self._known.find(seen)
-        return found is not None and self._begin(protocol, *found, request_id_from(None))
+        return found is not None and self._begin(protocol, *found, new_id())
 
     def _timeout_s(
         self, given: Mapping[bytes, bytes], path: _Path, body_bytes: int
@@ -231,9 +237,7 @@ class DirectPaths:
         return timeout_ms / 1000
 
     def _begin(self, protocol: DirectProtocol, head: _Head, body: bytes, request_id: str) -> bool:
-        call = DirectCall(protocol, head.path, request_id=request_id)
-        call.keep_alive = head.keep_alive
-        call.deadline = call.started + head.timeout_s
+        call = DirectCall(protocol, head, request_id)
         self._layer.begun()
         protocol.take(call)
         try:
@@ -251,11 +255,23 @@ class DirectPaths:
     def close(self, call: DirectCall, status: int) -> None:
         """A call has ended."""
         self._deadlines.drop(call)
-        self._layer.ended()
+        layer, name = self._layer, call.path.name
+        layer.ended()
         duration_s = time.monotonic() - call.started
-        token = request_id_var.set(call.request_id)  # for the line in the log
-        self._layer.record("POST", call.path.name, status, duration_s)
-        request_id_var.reset(token)
+        layer.count("POST", name, status, duration_s)
+        if layer.is_logged(status):
+            token = request_id_var.set(call.request_id)
+            layer.log("POST", name, status, duration_s)
+            request_id_var.reset(token)
+
+
+@lru_cache(maxsize=64)  # a service has few models
+def _lines_of_model(model: str, device: str) -> str:
+    """Header lines that all good answers of a model carry."""
+    return (
+        f"content-type: application/json\r\nx-model: {header_text(model)}\r\nx-cache: off\r\n"
+        f"x-device: {device}\r\n"
+    )
 
 
 _NO_HEADERS: list[Header] = []

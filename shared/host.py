@@ -22,7 +22,7 @@ from shared.engine import EngineInfo
 from shared.errors import GantryError, ModelMissing, NotReady
 from shared.gpu.budget import BudgetedLane
 from shared.gpu.ledger import Shortage
-from shared.host_policy import HostPolicy, Phase
+from shared.host_policy import TAKES_WORK, HostPolicy, Phase
 from shared.idle import IdleClock
 from shared.lane_fleet import LaneFleet
 from shared.lane_loading import LaneLoader, restart_delay_s
@@ -100,7 +100,7 @@ class EngineHost:
     @property
     def is_ready(self) -> bool:
         """Whether it takes work now."""
-        return self._phase in (Phase.READY, Phase.DEGRADED)
+        return self._phase in TAKES_WORK
 
     @property
     def takes_work(self) -> bool:

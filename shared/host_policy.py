@@ -17,6 +17,9 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
+TAKES_WORK = (Phase.READY, Phase.DEGRADED)
+
+
 @dataclass(frozen=True)
 class HostPolicy:
     """What a host does by itself."""

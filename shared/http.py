@@ -43,7 +43,9 @@ def request_id_of(scope: Scope) -> str:
 
 def request_id_from(given: bytes | None) -> str:
     """The value of ``X-Request-Id`` if it is well-formed, else a new id."""
-    shown = given.decode("latin-1") if given else ""
+    if given is None:
+        return new_id()
+    shown = given.decode("latin-1")
     return shown if REQUEST_ID_PATTERN.fullmatch(shown) else new_id()
 
 

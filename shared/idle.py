@@ -12,10 +12,13 @@ class IdleClock:
     def __init__(self) -> None:
         """No work yet; ``touch`` before the first ``passed``."""
         self._last_work = 0.0
+        self._time: Callable[[], float] | None = None  # the loop's: finding it is a system call
 
     def touch(self) -> None:
         """There is work now."""
-        self._last_work = asyncio.get_running_loop().time()
+        if self._time is None:
+            self._time = asyncio.get_running_loop().time
+        self._last_work = self._time()
 
     async def passed(self, idle_s: float, *, is_working: Callable[[], object]) -> None:
         """Wait until ``idle_s`` have gone by without a ``touch``, and nothing is under way."""

@@ -4,8 +4,8 @@ Each application owns its registry, so that several can live in one test process
 small fixed sets: never a key, a file name or a raw path.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.samples import Sample
@@ -52,19 +52,21 @@ class BulkHistogram(Histogram):
         if len(self._noted) >= self.MOST_NOTED:
             self._sort_in()
 
-    def observe_all(self, values: Sequence[float]) -> None:
-        """Observe each of ``values``; as so many calls of ``observe``."""
-        counts: dict[int, int] = {}
-        for value in values:
-            bucket = bisect_left(self._upper_bounds, value)
-            counts[bucket] = counts.get(bucket, 0) + 1
-        self._sum.inc(sum(values))
-        for bucket, count in counts.items():
-            self._buckets[bucket].inc(count)
+    def note_all(self, values: Iterable[float]) -> None:
+        """As ``note`` of each of ``values``."""
+        self._noted += values
+        if len(self._noted) >= self.MOST_NOTED:
+            self._sort_in()
 
     def _sort_in(self) -> None:
-        noted, self._noted = self._noted, []
-        self.observe_all(noted)
+        noted, self._noted = sorted(self._noted), []
+        self._sum.inc(sum(noted))
+        below = 0
+        for bound, bucket in zip(self._upper_bounds, self._buckets, strict=True):
+            up_to = bisect_right(noted, bound, below)
+            if up_to > below:
+                bucket.inc(up_to - below)
+                below = up_to
 
     def _child_samples(self) -> Iterable[Sample]:
         self._sort_in()

@@ -166,18 +166,24 @@ class RequestLayer:
         # Starlette stores the matched route; unmatched paths share one label.
         route = getattr(exchange.scope.get("route"), "path", None)
         label = route or (exchange.path if exchange.path in self._limits else "unmatched")
-        is_logged = exchange.path not in self._quiet
-        self.record(exchange.scope["method"], label, exchange.status, duration_s, is_logged)
+        method = exchange.scope["method"]
+        self.count(method, label, exchange.status, duration_s)
+        if exchange.path not in self._quiet and self.is_logged(exchange.status):
+            self.log(method, label, exchange.status, duration_s)
 
-    def record(
-        self, method: str, label: str, status: int, duration_s: float, is_logged: bool = True
-    ) -> None:
-        """Count a request that was answered, and log it as the settings say."""
+    def count(self, method: str, label: str, status: int, duration_s: float) -> None:
+        """Count a request that was answered."""
         requests, duration = self._children(label, method, status)
         requests.note()
         duration.note(duration_s)
-        if is_logged and status >= self._logged_from:
-            log.info("%s %s %d %.1f ms", method, label, status, duration_s * 1000)
+
+    def is_logged(self, status: int) -> bool:
+        """Whether the settings ask for a line in the log."""
+        return status >= self._logged_from
+
+    def log(self, method: str, label: str, status: int, duration_s: float) -> None:
+        """Write the line, under the request id of the context."""
+        log.info("%s %s %d %.1f ms", method, label, status, duration_s * 1000)
 
     def _children(self, label: str, method: str, status: int) -> tuple[BulkCounter, BulkHistogram]:
         """Find the metrics of these labels; the first time by name, later by a look-up."""

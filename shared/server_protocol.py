@@ -79,6 +79,7 @@ class ServerProtocol(asyncio.Protocol):
         self._reading: ServerExchange | None = None  # whose body is being read
         self._answering: Answering | None = None
         self._next: deque[ServerExchange] = deque()  # pipelined behind it
+        self._is_paused = False  # nothing is read from the network
         self._addresses: dict[str, Any] = {}
 
     # What the server and the event loop say
@@ -197,12 +198,12 @@ class ServerProtocol(asyncio.Protocol):
             self._begin(exchange)
         else:
             self._next.append(exchange)
-            self.transport.pause_reading()
+            self._pause()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
         if self._reading is not None and self._reading.take(body) > READ_AHEAD_BYTES:
-            self.transport.pause_reading()
+            self._pause()
 
     def on_message_complete(self) -> None:
         """The request has come to its end."""
@@ -217,8 +218,13 @@ class ServerProtocol(asyncio.Protocol):
 
     def read_on(self) -> None:
         """Read from the network again, if that was paused and nothing is queued."""
-        if not self._next and not self.transport.is_closing() and not self.transport.is_reading():
+        if self._is_paused and not self._next and not self.transport.is_closing():
+            self._is_paused = False
             self.transport.resume_reading()
+
+    def _pause(self) -> None:
+        self._is_paused = True
+        self.transport.pause_reading()
 
     def answered(self, exchange: Answering) -> None:
         """An answer is complete."""

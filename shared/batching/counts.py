@@ -56,7 +56,7 @@ class BatchCounts:
         if heaviest > 0:
             self._pad_waste.note(1 - weight / len(weights) / heaviest)
         self._inference.note(duration_s)
-        self._queue_wait.observe_all(waits_s)
+        self._queue_wait.note_all(waits_s)
         retried = self._metrics.retried_batches
         if report.bisects:
             retried.labels(self._name, "bisect").inc(report.bisects)

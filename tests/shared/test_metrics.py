@@ -16,7 +16,7 @@ def test_values_observed_together_count_like_values_observed_one_by_one(values):
     alone = BulkHistogram("alone", "", ["name"], buckets=BUCKETS, registry=registry)
 
     one_by_one = alone.labels("x")
-    together.labels("x").observe_all(values)
+    together.labels("x").note_all(values)
     for value in values:
         one_by_one.observe(value)
 
