@@ -104,9 +104,12 @@ class _Lane:
 
 
 class Slot:
-    """A place in a service, held inside an ``async with`` block."""
+    """A place in a service, held until the end of an ``async with`` block."""
 
-    __slots__ = ("_clock", "_entered", "_lane", "_limits", "_priority", "_remaining_s", "went_well")
+    __slots__ = (
+        "_clock", "_entered", "_is_held", "_lane", "_limits", "_priority", "_remaining_s",
+        "went_well",
+    )  # fmt: skip
 
     def __init__(
         self, lane: _Lane, limits: AdmissionLimits, priority: Priority, remaining_s: float
@@ -120,15 +123,22 @@ class Slot:
         self._remaining_s = remaining_s
         self._clock = asyncio.get_running_loop().time
         self._entered = 0.0
+        self._is_held = False
+
+    def take_now(self) -> bool:
+        """Take the place, if there is one and nobody waits for it."""
+        lane = self._lane
+        if lane.waiting or not lane.has_place(self._priority):
+            return False
+        lane.begin(self._priority)
+        self._hold()
+        return True
 
     async def __aenter__(self) -> "Slot":
-        """Take the place, or wait for one."""
-        lane = self._lane
-        if lane.waiting == 0 and lane.has_place(self._priority):
-            lane.begin(self._priority)
-        else:
+        """Take the place, or wait for one; nothing if it was taken before."""
+        if not self._is_held and not self.take_now():
             await self._wait()
-        self._entered = self._clock()
+            self._hold()
         return self
 
     async def __aexit__(
@@ -137,6 +147,10 @@ class Slot:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        """Give the place back."""
+        self.leave()
+
+    def leave(self) -> None:
         """Give the place back, and learn from how the request went."""
         lane = self._lane
         if self.went_well:
@@ -146,6 +160,10 @@ class Slot:
         elif self.went_well is False:
             lane.limit.overloaded(lane.in_flight, began=self._entered, now=self._clock())
         lane.end(self._priority)
+
+    def _hold(self) -> None:
+        self._is_held = True
+        self._entered = self._clock()
 
     async def _wait(self) -> None:
         lane, priority = self._lane, self._priority

@@ -87,32 +87,49 @@ class Authenticator:
             Forbidden: the key does not cover ``needed``.
             TooManyHops: a service of ours passes a request on that has come too far.
         """
+        caller = self.identify_now(scope, needed)
+        if caller is not None:
+            return caller
+        given = _given_key(scope)
+        if not self._is_fresh() and self._look is not None:
+            await asyncio.shield(self._look)  # one look for all who wait for it
+        if self._is_open():
+            return Caller()
+        key_id = _id_in(given)
+        key = await self._look_up(key_id) if key_id is not None else None
+        return _admit(given, key, needed)
+
+    def identify_now(self, scope: Scope, needed: str | None) -> Caller | None:
+        """As ``identify``, but None where that has to ask the database."""
         token = header(scope, b"x-internal-token")
         if token and self._internal_token and _equal(token, self._internal_token):
             return _caller_behind(scope)
         given = _given_key(scope)
-        if given is None:
-            if await self._is_open():
-                return Caller()
-            raise KeyNeeded("send a key as 'Authorization: Bearer …' or as X-API-Key")
-        if self._static_key is not None and _equal(given, self._static_key):
+        if given is not None and self._static_key is not None and _equal(given, self._static_key):
             return Caller()
-        if await self._is_open():
+        if not self._is_fresh():
+            return None
+        if self._is_open():
             return Caller()  # clients that always send some key work without any configured
-        key = await self._valid_key(given)
-        if needed is not None and not key.covers(needed):
-            raise Forbidden(f"the key does not cover {needed!r}")
-        return Caller(key)
+        key_id = _id_in(given)
+        if key_id is None:
+            return _admit(given, None, needed)
+        known = self._known.get(key_id)
+        if known is None or time.monotonic() - known[0] > FRESH_S:
+            return None
+        return _admit(given, known[1], needed)
 
-    async def _is_open(self) -> bool:
+    def _is_fresh(self) -> bool:
+        """Whether it is known if there are keys; looks again in good time."""
         if self._static_key is not None:
-            return False
+            return True
         age_s = time.monotonic() - self._looked_at
         if age_s > FRESH_S / 2 and self._look is None:
             self._look = asyncio.ensure_future(self._look_for_keys())
-        if age_s > FRESH_S and self._look is not None:
-            await asyncio.shield(self._look)  # one look for all who wait for it
-        return not self._has_keys
+        return age_s <= FRESH_S
+
+    def _is_open(self) -> bool:
+        return self._static_key is None and not self._has_keys
 
     async def _look_for_keys(self) -> None:
         began = time.monotonic()
@@ -121,18 +138,6 @@ class Authenticator:
             self._looked_at = began
         finally:
             self._look = None
-
-    async def _valid_key(self, given: str) -> Key:
-        parts = split_key(given)
-        key = await self._look_up(parts[0]) if parts else None
-        # The comparison runs in any case, so that its time does not tell which ids exist.
-        now = time.time()
-        present, before = key.digests(now) if key else (bytes(32), bytes(32))
-        sent = digest_of(parts[1] if parts else given)
-        is_right = hmac.compare_digest(sent, present) | hmac.compare_digest(sent, before)
-        if key is None or not is_right or not key.is_active(now):
-            raise KeyNeeded("the key is unknown, expired or revoked")
-        return key
 
     async def _look_up(self, key_id: str) -> Key | None:
         now = time.monotonic()
@@ -144,6 +149,28 @@ class Authenticator:
             self._known.clear()
         self._known[key_id] = (now, key)
         return key
+
+
+def _id_in(given: str | None) -> str | None:
+    parts = split_key(given) if given is not None else None
+    return parts[0] if parts else None
+
+
+def _admit(given: str | None, key: Key | None, needed: str | None) -> Caller:
+    """The caller who sends ``given``, where ``key`` is what the database has under its id."""
+    if given is None:
+        raise KeyNeeded("send a key as 'Authorization: Bearer …' or as X-API-Key")
+    parts = split_key(given)
+    # The comparison runs in any case, so that its time does not tell which ids exist.
+    now = time.time()
+    present, before = key.digests(now) if key else (bytes(32), bytes(32))
+    sent = digest_of(parts[1] if parts else given)
+    is_right = hmac.compare_digest(sent, present) | hmac.compare_digest(sent, before)
+    if key is None or not is_right or not key.is_active(now):
+        raise KeyNeeded("the key is unknown, expired or revoked")
+    if needed is not None and not key.covers(needed):
+        raise Forbidden(f"the key does not cover {needed!r}")
+    return Caller(key)
 
 
 def _caller_behind(scope: Scope) -> Caller:

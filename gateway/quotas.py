@@ -41,7 +41,7 @@ class Quotas:
         self._usage: dict[str, Usage] = {}
 
     def use(self, caller: Caller, now: float | None = None) -> AbstractContextManager[list[Header]]:
-        """Count a request as the caller's inside a ``with`` block.
+        """Count a request as the caller's from now until the end of a ``with`` block.
 
         Args:
             caller: whose request it is; services of ours and keys without limits are not counted.
@@ -52,7 +52,7 @@ class Quotas:
             (draft-ietf-httpapi-ratelimit-headers).
 
         Raises:
-            QuotaExceeded: on entering, when an allowance is used up.
+            QuotaExceeded: an allowance is used up.
         """
         key = caller.key
         if key is None or (key.max_concurrent is None and key.requests_per_minute is None):
@@ -76,22 +76,21 @@ class _Counted:
     """One request of a key that has limits."""
 
     def __init__(self, usage: Usage, key: Key, moment: float) -> None:
-        self._usage, self._key, self._moment = usage, key, moment
-
-    def __enter__(self) -> list[Header]:
-        usage, key, moment = self._usage, self._key, self._moment
+        self._usage = usage
         usage.forget_before(moment - WINDOW_S)
         if key.max_concurrent is not None and usage.running >= key.max_concurrent:
             raise QuotaExceeded(
                 f"the key allows {key.max_concurrent} requests at a time", retry_after_s=1
             )
-        headers: list[Header] = []
+        self._headers: list[Header] = []
         if key.requests_per_minute is not None:
             _check_rate(usage, key.requests_per_minute, moment)
             usage.recent.append(moment)
-            headers = _headers(usage, key.requests_per_minute, moment)
+            self._headers = _headers(usage, key.requests_per_minute, moment)
         usage.running += 1
-        return headers
+
+    def __enter__(self) -> list[Header]:
+        return self._headers
 
     def __exit__(
         self,

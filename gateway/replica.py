@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from enum import StrEnum
 from types import TracebackType
 
@@ -29,24 +30,28 @@ class Duty(StrEnum):
 
 
 class Attempt:
-    """A request that waits for the head of a replica's answer; used from inside its task."""
+    """A request that is the replica's work until the end of a ``with`` block."""
 
-    __slots__ = ("_is_trial", "_replica", "_task", "is_given_up", "is_waiting")
+    __slots__ = (
+        "_is_trial", "_on_give_up", "_replica", "_task", "is_given_up", "is_waiting",
+    )  # fmt: skip
 
-    def __init__(self, replica: "Replica") -> None:
-        """Belong to the current task."""
-        self.is_waiting = True
+    def __init__(self, replica: "Replica", on_give_up: Callable[[], None] | None) -> None:
+        """Count as the replica's work from now on."""
+        self.is_waiting = True  # for the head of the answer
         self.is_given_up = False
         self._replica = replica
-        self._is_trial = False
-        self._task = asyncio.current_task()
-
-    def __enter__(self) -> "Attempt":
-        """Count as the replica's work."""
-        replica = self._replica
+        self._on_give_up = on_give_up
+        self._task: asyncio.Task[object] | None = None
         self._is_trial = replica.outlier.begin()
         replica.attempts.add(self)
         replica.in_flight += 1
+
+    def __enter__(self) -> "Attempt":
+        """Belong to the current task, which is cancelled when the attempt is given up."""
+        self._task = asyncio.current_task()
+        if self.is_given_up and self._task is not None:
+            self._task.cancel()
         return self
 
     def __exit__(
@@ -56,6 +61,10 @@ class Attempt:
         _trace: TracebackType | None,
     ) -> None:
         """Count no more."""
+        self.end()
+
+    def end(self) -> None:
+        """Count as its work no more."""
         replica = self._replica
         replica.in_flight -= 1
         if replica.in_flight == 0:
@@ -65,10 +74,14 @@ class Attempt:
             replica.outlier.end_trial()
 
     def give_up(self) -> None:
-        """Cancel the wait, because the replica hangs."""
-        if self.is_waiting and not self.is_given_up and self._task is not None:
-            self.is_given_up = True
+        """End the wait, because the replica hangs."""
+        if not self.is_waiting or self.is_given_up:
+            return
+        self.is_given_up = True
+        if self._task is not None:
             self._task.cancel()
+        elif self._on_give_up is not None:
+            self._on_give_up()
 
     def caught(self) -> bool:
         """Whether a cancellation that was just caught came from ``give_up``; then undo it."""
@@ -143,6 +156,11 @@ class Replica:
                 attempt.give_up()
         return has_changed
 
-    def attempt(self) -> Attempt:
-        """A request that counts as its work inside a ``with`` block."""
-        return Attempt(self)
+    def attempt(self, on_give_up: Callable[[], None] | None = None) -> Attempt:
+        """A request that counts as its work from now until the end of a ``with`` block.
+
+        Args:
+            on_give_up: called if the replica hangs before that block is entered; inside it the
+                task is cancelled.
+        """
+        return Attempt(self, on_give_up)
