@@ -12,7 +12,7 @@ from gateway.app import Gateway, build
 from gateway.settings import GatewaySettings
 from shared.http import AsgiApp
 from shared.log import configure_logging
-from shared.server_protocol import protocol_with_head_timeout
+from shared.server_protocol import ServerProtocol, protocol_with_head_timeout
 from shared.settings import SettingsError
 
 GC_THRESHOLD = 20_000  # new objects between collections; Python's own is 700
@@ -44,12 +44,20 @@ def main() -> int:
 async def serve(gateway: Gateway) -> None:
     """Serve the public and the admin listener until a signal ends the first."""
     settings = gateway.settings
-    public = uvicorn.Server(_config(gateway, settings, settings.host, settings.port))
+    public = uvicorn.Server(
+        _config(gateway, settings, settings.host, settings.port, gateway.protocol)
+    )
     if settings.admin_port == 0:
         await public.serve()
         return
     admin = _SecondServer(
-        _config(gateway.admin, settings, settings.admin_host, settings.admin_port)
+        _config(
+            gateway.admin,
+            settings,
+            settings.admin_host,
+            settings.admin_port,
+            protocol_with_head_timeout(settings.head_timeout_s),
+        )
     )
     serving = asyncio.ensure_future(admin.serve())
     try:
@@ -67,12 +75,14 @@ class _SecondServer(uvicorn.Server):
         yield
 
 
-def _config(app: AsgiApp, settings: GatewaySettings, host: str, port: int) -> uvicorn.Config:
+def _config(
+    app: AsgiApp, settings: GatewaySettings, host: str, port: int, protocol: type[ServerProtocol]
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=protocol_with_head_timeout(settings.head_timeout_s),
+        http=protocol,
         ws="none",
         lifespan="on" if isinstance(app, Gateway) else "off",
         proxy_headers=False,

@@ -11,10 +11,12 @@ from gateway import key_store
 from gateway.admin import build_admin
 from gateway.attempts import Attempts
 from gateway.auth import OPEN_PATHS
+from gateway.begun import begun_of
 from gateway.body_store import StoreLimits
 from gateway.control_plane import build_control_plane
 from gateway.data_plane import DataPlane, DataPlaneOptions
 from gateway.database import DATABASE_FILE, connect
+from gateway.direct import DirectWay
 from gateway.discovery import DnsFollower, parse_upstreams
 from gateway.gate import AdminGate, refuse, remember
 from gateway.http1_client import Http1Client
@@ -22,14 +24,16 @@ from gateway.jobs.intake import Intake, IntakeLimits
 from gateway.jobs.runner import JobRunner, RunnerOptions
 from gateway.parts import Parts, make_parts
 from gateway.registry import Registry
-from gateway.routing_table import Route
+from gateway.routing_table import scope_of
 from gateway.same_machine import SameMachineOnly
 from gateway.selection import Selector
 from gateway.settings import GatewaySettings
 from gateway.upstream import UpstreamClient
+from shared.direct_protocol import DirectProtocol
 from shared.errors import GantryError
 from shared.http import AsgiApp, Receive, Scope, Send
 from shared.request_layer import RequestLayer, RouteLimits
+from shared.server_protocol import ServerProtocol, protocol_with_head_timeout
 from shared.settings import SettingsError, is_loopback
 
 VERSION = "0.1.0"
@@ -56,6 +60,7 @@ class Gateway:
         self._control_app = build_control_plane(self.parts, VERSION)
         self._control = self._layered(self._control_app)
         self._data: DataPlane | None = None
+        self.direct: DirectWay | None = None  # while running
         gate = AdminGate(self._layered(build_admin(self.parts)), self.parts.authenticator)
         self.admin: AsgiApp = SameMachineOnly(gate) if is_loopback(settings.admin_host) else gate
 
@@ -63,6 +68,12 @@ class Gateway:
     def registry(self) -> Registry:
         """Services and replicas."""
         return self.parts.registry
+
+    @property
+    def protocol(self) -> type[ServerProtocol]:
+        """What speaks HTTP with clients."""
+        base = DirectProtocol if self.settings.direct else ServerProtocol
+        return protocol_with_head_timeout(self.settings.head_timeout_s, base)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI event stream."""
@@ -74,12 +85,18 @@ class Gateway:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = begun_of(scope)
+        if begun is not None:
+            assert self._data is not None
+            remember(scope, begun.caller)
+            await self._data(begun.route, scope, receive, send)
+            return
         path: str = scope["path"]
         identify = self.parts.authenticator.identify
         try:
             route = self.registry.table.find(path, scope["method"])
             if route is not None:
-                remember(scope, await identify(scope, _infer(route)))
+                remember(scope, await identify(scope, scope_of(route)))
             elif not OPEN_PATHS.match(path):
                 remember(scope, await identify(scope, _control_scope(path)))
         except GantryError as error:
@@ -113,6 +130,7 @@ class Gateway:
         self._data = DataPlane(
             attempts, parts.admission, parts.quotas, intake, parts.metrics, _options(settings)
         )
+        self.direct = DirectWay(parts, self._data, attempts, selector, client)
         runner = _job_runner(parts, attempts, client)
         self._control_app.state.job_runner = runner
         await parts.database.open()
@@ -166,10 +184,6 @@ def _job_runner(parts: Parts, attempts: Attempts, client: UpstreamClient) -> Job
         client,
         RunnerOptions(settings.jobs_per_service, settings.job_ttl_s, parts.token),
     )
-
-
-def _infer(route: Route) -> str:
-    return f"infer:{route.service}"
 
 
 def _control_scope(path: str) -> str | None:

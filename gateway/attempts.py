@@ -9,6 +9,7 @@ import logging
 import time
 from collections import defaultdict
 
+from gateway.begun import Begun
 from gateway.body import Body
 from gateway.exchange import Exchange
 from gateway.gate import caller_of
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 SHORT_BYTES = 64 * 1024  # an answer up to here is not streamed
 SERVER_FAULTS = (500, 502)
+PIN = b"x-service-version"
 
 
 class Attempts:
@@ -56,8 +58,12 @@ class Attempts:
         self._token = token
         self._budgets: dict[str, RetryBudget] = defaultdict(RetryBudget)
 
+    def expect(self, service: str) -> None:
+        """Note a request to a service, whose retries it pays a share of."""
+        self._budgets[service].deposit()
+
     async def run(self, exchange: Exchange, body: Body) -> None:
-        """Answer a request.
+        """Answer a request, from its first attempt on if that was begun.
 
         Raises:
             NotReady: no replica takes work.
@@ -65,18 +71,24 @@ class Attempts:
             GantryError: what is wrong with the body.
         """
         service = self._registry.services[exchange.route.service]
-        self._budgets[service.name].deposit()
-        pin = header(exchange.scope, b"x-service-version")
+        pin = header(exchange.scope, PIN)
         tried: set[str] = set()
         tally = Tally()
+        begun = exchange.begun
+        if begun is None:
+            self.expect(service.name)
         while True:
-            replica = self._selector.select_now(service, tried, pin)
-            if replica is None:
-                replica = await self._selector.select(service, tried, pin)
+            if begun is not None:
+                replica = begun.replica
+            else:
+                replica = self._selector.select_now(
+                    service, tried, pin
+                ) or await self._selector.select(service, tried, pin)
             tried.add(replica.id)
-            failure = await self._attempt(exchange, body, replica)
+            failure = await self._attempt(exchange, body, replica, begun)
             if failure is None:
                 return
+            begun = None
             if body.fault is not None:
                 raise body.fault
             if not self._may_try_again(failure, exchange, body, service, tried, tally):
@@ -105,12 +117,14 @@ class Attempts:
             return False
         return True
 
-    async def _attempt(self, exchange: Exchange, body: Body, replica: Replica) -> Failure | None:
+    async def _attempt(
+        self, exchange: Exchange, body: Body, replica: Replica, begun: Begun | None
+    ) -> Failure | None:
         exchange.attempts += 1
         exchange.replica_url = replica.url
-        with replica.attempt() as attempt:
+        with begun.attempt if begun is not None else replica.attempt() as attempt:
             try:
-                response = await self._send(exchange, body, replica)
+                response = await self._head(exchange, body, replica, begun)
                 attempt.is_waiting = False
                 failure = await self._consume(exchange, response, replica)
             except NotConnected as error:
@@ -119,7 +133,7 @@ class Attempts:
             except ConnectionLost as error:
                 replica.probe_now.set()
                 if exchange.has_started:
-                    self._note(replica, Outcome.LOST, has_failed=True)
+                    self.note(replica, Outcome.LOST, has_failed=True)
                     raise
                 failure = Failure(Outcome.LOST, error)
             except asyncio.CancelledError:
@@ -127,13 +141,25 @@ class Attempts:
                     raise
                 failure = Failure(Outcome.HUNG, UpstreamBroken("the service stopped to answer"))
         if failure is not None and body.fault is None:
-            self._note(replica, failure.outcome, has_failed=failure.outcome is not Outcome.BUSY)
+            self.note(replica, failure.outcome, has_failed=failure.outcome is not Outcome.BUSY)
         return failure
 
-    async def _send(self, exchange: Exchange, body: Body, replica: Replica) -> UpstreamResponse:
+    async def _head(
+        self, exchange: Exchange, body: Body, replica: Replica, begun: Begun | None
+    ) -> UpstreamResponse:
+        """Send the request, unless that is done, and wait for the head of the answer."""
+        sent = begun.sent if begun is not None else time.perf_counter()
+        try:
+            if begun is not None:
+                return await begun.head()
+            return await self._client.send(self._request(exchange, body, replica))
+        finally:
+            exchange.upstream_s += time.perf_counter() - sent
+
+    def _request(self, exchange: Exchange, body: Body, replica: Replica) -> UpstreamRequest:
         left_s = exchange.deadline - asyncio.get_running_loop().time()
         length = header(exchange.scope, b"content-length")
-        request = UpstreamRequest(
+        return UpstreamRequest(
             method=exchange.route.offer.method,
             origin=replica.url,
             target=_target(exchange),
@@ -147,11 +173,6 @@ class Attempts:
             body=body.payload(),
             length_bytes=int(length) if length is not None else None,
         )
-        sent = time.perf_counter()
-        try:
-            return await self._client.send(request)
-        finally:
-            exchange.upstream_s += time.perf_counter() - sent
 
     async def _consume(
         self, exchange: Exchange, response: UpstreamResponse, replica: Replica
@@ -161,7 +182,7 @@ class Attempts:
             # A short answer is read before any of it is sent: if it breaks off, it can be tried
             # again. Most have come whole with their head.
             content = response.whole()
-            if content is None and _is_short(response):
+            if content is None and is_short(response):
                 content = b"".join([piece async for piece in response.chunks()])
             if content is None:
                 await _relay(exchange, response)
@@ -173,10 +194,11 @@ class Attempts:
                 await exchange.answer(answer)
         finally:
             response.abort()
-        self._note(replica, Outcome.OK, has_failed=response.status in SERVER_FAULTS)
+        self.note(replica, Outcome.OK, has_failed=response.status in SERVER_FAULTS)
         return None
 
-    def _note(self, replica: Replica, outcome: Outcome, *, has_failed: bool) -> None:
+    def note(self, replica: Replica, outcome: Outcome, *, has_failed: bool) -> None:
+        """Count how an attempt ended, and let the replica rest if it keeps failing."""
         self._metrics.count_attempt(replica.service, outcome.value)
         now = asyncio.get_running_loop().time()
         if not has_failed:
@@ -192,7 +214,8 @@ def _target(exchange: Exchange) -> bytes:
     return target + b"?" + query if query else target
 
 
-def _is_short(response: UpstreamResponse) -> bool:
+def is_short(response: UpstreamResponse) -> bool:
+    """Whether an answer announces that it is short enough to be held until it is whole."""
     for key, value in response.headers:
         if key == b"content-length":
             return value.isdigit() and int(value) <= SHORT_BYTES

@@ -7,9 +7,11 @@ seen at once and no body is ever held whole.
 import asyncio
 import functools
 import logging
+import time
 from dataclasses import dataclass
+from typing import Protocol
 
-from gateway.admission import Admission, Priority
+from gateway.admission import Admission, Priority, Slot
 from gateway.attempts import Attempts
 from gateway.body import RequestBody
 from gateway.body_store import BodyStore, StoreLimits
@@ -28,6 +30,20 @@ from shared.log import request_id_var
 log = logging.getLogger(__name__)
 
 OVERLOAD_STATUSES = (503, 504)
+PRIORITY = b"x-priority"
+
+
+class Facts(Protocol):
+    """What is recorded of an answered request."""
+
+    route: Route
+    status: int
+    attempts: int
+    overhead_s: float  # time until the answer began that was the gateway's own
+
+    @property
+    def age_s(self) -> float:
+        """Time since its head arrived."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +82,12 @@ class DataPlane:
         """Answer one request."""
         exchange = Exchange(scope, send, route)
         token = request_id_var.set(exchange.request_id)
-        self._metrics.http.in_flight += 1
+        if exchange.begun is None:
+            self.begins()
         try:
             await self._answer(exchange, receive)
         finally:
-            self._metrics.http.in_flight -= 1
-            self._record(exchange)
+            self.ends(exchange)
             request_id_var.reset(token)
 
     async def _answer(self, exchange: Exchange, receive: Receive) -> None:
@@ -84,7 +100,7 @@ class DataPlane:
                 raise  # the server stops: pass it on
             task.uncancel()
             if exchange.is_gone:
-                self._metrics.disconnects.labels(exchange.route.service).inc()
+                self.loses_client(exchange.route)
             else:
                 await exchange.fail(
                     DeadlineExceeded("the request's time ran out before it was answered")
@@ -98,8 +114,12 @@ class DataPlane:
 
     async def _guarded(self, exchange: Exchange, receive: Receive) -> None:
         offer, scope = exchange.route.offer, exchange.scope
-        timeout_ms = timeout_ms_of(scope, offer.default_deadline_ms)
-        exchange.deadline = asyncio.get_running_loop().time() + timeout_ms / 1000
+        begun = exchange.begun
+        if begun is not None:
+            left_s = begun.deadline - time.monotonic()
+        else:
+            left_s = timeout_ms_of(scope, offer.default_deadline_ms) / 1000
+        exchange.deadline = asyncio.get_running_loop().time() + left_s
         key = header(scope, b"idempotency-key") if offer.method == "POST" else None
         body = RequestBody(
             scope,
@@ -111,7 +131,7 @@ class DataPlane:
         )
         exchange.guard.start(exchange.deadline, body.watch)
         try:
-            with self._quotas.use(caller_of(scope)) as headers:
+            with begun.allowance if begun else self._quotas.use(caller_of(scope)) as headers:
                 if headers:
                     exchange.add_headers(headers)
                 if not body.is_read:
@@ -135,10 +155,7 @@ class DataPlane:
             await self._admitted(exchange, body)
 
     async def _admitted(self, exchange: Exchange, body: RequestBody) -> None:
-        service = exchange.route.service
-        priority = _priority(exchange.scope)
-        remaining_s = exchange.deadline - asyncio.get_running_loop().time()
-        async with self._admission.slot(service, priority, remaining_s) as slot:
+        async with self._slot(exchange) as slot:
             try:
                 await self._attempts.run(exchange, body)
             except asyncio.CancelledError:
@@ -146,19 +163,40 @@ class DataPlane:
                 raise
             slot.went_well = exchange.status not in OVERLOAD_STATUSES
 
-    def _record(self, exchange: Exchange) -> None:
-        route, status, age_s = exchange.route, exchange.status, exchange.age_s
-        self._metrics.count_request(route, status, age_s, exchange.overhead_s)
+    def _slot(self, exchange: Exchange) -> Slot:
+        if exchange.begun is not None:
+            return exchange.begun.slot
+        priority = priority_from(header(exchange.scope, PRIORITY))
+        remaining_s = exchange.deadline - asyncio.get_running_loop().time()
+        return self._admission.slot(exchange.route.service, priority, remaining_s)
+
+    def begins(self) -> None:
+        """Count a request that is to be answered."""
+        self._metrics.http.in_flight += 1
+
+    def loses_client(self, route: Route) -> None:
+        """Count a client that left before its answer was complete."""
+        self._metrics.disconnects.labels(route.service).inc()
+
+    def ends(self, facts: Facts) -> None:
+        """Count a request that has ended, and log it as the options say."""
+        self._metrics.http.in_flight -= 1
+        route, status, age_s = facts.route, facts.status, facts.age_s
+        self._metrics.count_request(route, status, age_s, facts.overhead_s)
         wanted = self._options.access_log
         if wanted == "all" or (wanted == "errors" and status >= 400):
             log.info(
                 "%s %s %d %.1f ms attempts=%d",
-                route.offer.method, route.offer.path, status, age_s * 1000, exchange.attempts,
+                route.offer.method, route.offer.path, status, age_s * 1000, facts.attempts,
             )  # fmt: skip
 
 
-def _priority(scope: Scope) -> Priority:
-    given = header(scope, b"x-priority")
+def priority_from(given: str | None) -> Priority:
+    """The class that the value of ``X-Priority`` names.
+
+    Raises:
+        BadRequest: there is no such class.
+    """
     if given is None:
         return Priority.INTERACTIVE
     try:

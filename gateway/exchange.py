@@ -5,8 +5,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.begun import begun_of
 from gateway.guard import Ending, Guard
-from gateway.headers import response_headers
+from gateway.headers import own_of_response, response_headers
 from gateway.outcome import WholeAnswer
 from gateway.recorder import Answer, Recorder
 from gateway.routing_table import Route
@@ -21,11 +22,12 @@ class Exchange:
     """Facts of one request on its way through the data plane."""
 
     def __init__(self, scope: Scope, send: Send, route: Route) -> None:
-        """Begin; the clock of ``Server-Timing`` starts here."""
+        """Begin; the clock of ``Server-Timing`` starts here, if the request was not begun yet."""
+        self.begun = begun = begun_of(scope)
         self.scope = scope
         self.route = route
         self.path: str = scope["path"]
-        self.request_id = request_id_of(scope)
+        self.request_id = begun.request_id if begun else request_id_of(scope)
         self.status = ClientGone.status  # until a response starts
         self.deadline = 0.0  # loop time
         self.attempts = 0
@@ -36,7 +38,7 @@ class Exchange:
         self.is_done = False  # nothing more is to be sent
         self.is_event_stream = False
         self._send = send
-        self._started = time.perf_counter()
+        self._started = begun.started if begun else time.perf_counter()
         self._extra: list[tuple[bytes, bytes]] = []
 
     @property
@@ -148,9 +150,7 @@ class Exchange:
     def _add_common_headers(self, headers: list[tuple[bytes, bytes]], timing: bytes) -> None:
         age_s = time.perf_counter() - self._started
         self.overhead_s = max(0.0, age_s - self.upstream_s)
-        own = b"gateway;dur=%.3f" % (self.overhead_s * 1000)
-        headers.append((b"x-request-id", self.request_id.encode()))
-        headers.append((b"x-attempts", b"%d" % self.attempts))
-        headers.append((b"server-timing", own + b", " + timing if timing else own))
-        if self._extra:
-            headers.extend(self._extra)
+        headers += own_of_response(
+            self.request_id, attempts=self.attempts, overhead_s=self.overhead_s, timing=timing
+        )
+        headers += self._extra

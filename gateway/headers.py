@@ -23,6 +23,7 @@ REPLACED_IN_RESPONSE = HOP_BY_HOP | frozenset(
 USUAL_CONNECTION = frozenset({b"", b"keep-alive", b"close", b"Keep-Alive"})
 """Values of ``Connection`` that name no other header."""
 
+TRACE = b"traceparent"
 TRACE_ID = re.compile(r"^(?!0{32})[0-9a-f]{32}$")
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -50,25 +51,39 @@ def request_headers(
         caller: whose request it is; the service passes this on where it calls another.
         token: what the services ask for, if they do.
     """
-    kept, connection, has_trace = [], b"", False
+    kept = kept_of_request(headers)
+    if not any(key == TRACE for key, _ in kept):
+        kept.append((TRACE, new_trace(request_id)))
+    return kept + own_of_request(request_id, timeout_ms=timeout_ms, caller=caller, token=token)
+
+
+def kept_of_request(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """Those of the client's headers that go on to a service."""
+    kept, connection = [], b""
     for pair in headers:
         if pair[0] not in REPLACED_IN_REQUEST:
             kept.append(pair)
-            has_trace = has_trace or pair[0] == b"traceparent"
         elif pair[0] == b"connection":
             connection += pair[1]
     if connection not in USUAL_CONNECTION:
         named = named_by_connection(headers)
         kept = [pair for pair in kept if pair[0] not in named]
-    if not has_trace:
-        kept.append((b"traceparent", _new_trace(request_id)))
-    kept.append((b"x-request-id", request_id.encode()))
-    kept.append((b"x-request-timeout-ms", b"%d" % max(1, timeout_ms)))
-    kept.append((b"x-caller", caller.owner.encode()))
-    kept.append((b"x-hops", b"%d" % (caller.hops + 1)))
-    if token is not None:
-        kept.append((b"x-internal-token", token.encode()))
     return kept
+
+
+def own_of_request(
+    request_id: str, *, timeout_ms: int, caller: Caller, token: str | None
+) -> list[tuple[bytes, bytes]]:
+    """What the gateway tells a service of each request; as ``request_headers``."""
+    own = [
+        (b"x-request-id", request_id.encode()),
+        (b"x-request-timeout-ms", b"%d" % max(1, timeout_ms)),
+        (b"x-caller", caller.owner.encode()),
+        (b"x-hops", b"%d" % (caller.hops + 1)),
+    ]
+    if token is not None:
+        own.append((b"x-internal-token", token.encode()))
+    return own
 
 
 def response_headers(headers: RawHeaders) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -95,7 +110,26 @@ def response_headers(headers: RawHeaders) -> tuple[list[tuple[bytes, bytes]], by
     return kept, timing
 
 
-def _new_trace(request_id: str) -> bytes:
+def own_of_response(
+    request_id: str, *, attempts: int, overhead_s: float, timing: bytes
+) -> list[tuple[bytes, bytes]]:
+    """What the gateway tells a client with each answer.
+
+    Args:
+        request_id: of the request.
+        attempts: at it.
+        overhead_s: time until now that was the gateway's own.
+        timing: value of the service's ``Server-Timing``, or empty.
+    """
+    own = b"gateway;dur=%.3f" % (overhead_s * 1000)
+    return [
+        (b"x-request-id", request_id.encode()),
+        (b"x-attempts", b"%d" % attempts),
+        (b"server-timing", own + b", " + timing if timing else own),
+    ]
+
+
+def new_trace(request_id: str) -> bytes:
     """The start of a trace, not sampled (W3C Trace Context); its id is the request's if it can."""
     trace = request_id if TRACE_ID.match(request_id) else new_id()
     return f"00-{trace}-{new_id()[:16]}-00".encode()

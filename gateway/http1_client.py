@@ -43,10 +43,25 @@ class Http1Client:
             ConnectionLost: the connection broke before the head arrived.
         """
         head = _head(request)
-        connection = self._take(request.origin) or await self._connect(request.origin)
+        connection = self.take(request.origin) or await self._connect(request.origin)
         return await connection.send(
             head, request.body, length_bytes=request.length_bytes, method=request.method
         )
+
+    def idle(self, origin: str) -> Http1Connection | None:
+        """A connection that takes a request at once; it is left where it is until ``take``."""
+        idle = self._idle.get(origin)
+        oldest = self._loop.time() - self._keepalive_s
+        while idle:
+            connection = idle[-1]
+            if connection.is_usable and connection.idle_since >= oldest:
+                return connection
+            idle.pop().abort()
+        return None
+
+    def take(self, origin: str) -> Http1Connection | None:
+        """A connection for one request, if one is idle; it comes back by itself."""
+        return self._idle[origin].pop() if self.idle(origin) is not None else None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -54,16 +69,6 @@ class Http1Client:
             self._sweeper.cancel()
         for connection in list(self._origins):
             connection.abort()
-
-    def _take(self, origin: str) -> Http1Connection | None:
-        idle = self._idle.get(origin)
-        oldest = self._loop.time() - self._keepalive_s
-        while idle:
-            connection = idle.pop()
-            if connection.is_usable and connection.idle_since >= oldest:
-                return connection
-            connection.abort()
-        return None
 
     async def _connect(self, origin: str) -> Http1Connection:
         host, port, context = _address(origin)
@@ -114,24 +119,30 @@ def _address(origin: str) -> tuple[str, int, ssl.SSLContext | None]:
 
 
 @lru_cache(maxsize=1024)
-def _host_line(origin: str) -> bytes:
+def host_line(origin: str) -> bytes:
+    """The ``Host`` header of requests to a replica."""
     return b"host: %b\r\n" % urlsplit(origin).netloc.encode("latin-1")
+
+
+def length_line(method: str, body_bytes: int) -> bytes:
+    """The header that frames a whole body of this length; empty where none is needed."""
+    if body_bytes or method in METHODS_WITH_BODY:
+        return b"content-length: %d\r\n" % body_bytes
+    return b""
 
 
 def _head(request: UpstreamRequest) -> bytes:
     """Request line and headers, with the one that frames the body."""
     body, lines = request.body, [b"%b: %b\r\n" % pair for pair in request.headers]
-    if isinstance(body, bytes):
-        lines.append(b"content-length: %d\r\n" % len(body))
-    elif body is not None and request.length_bytes is not None:
-        lines.append(b"content-length: %d\r\n" % request.length_bytes)
-    elif body is not None:
-        lines.append(b"transfer-encoding: chunked\r\n")
-    elif request.method in METHODS_WITH_BODY:
-        lines.append(b"content-length: 0\r\n")
+    if body is None or isinstance(body, bytes):
+        framing = length_line(request.method, len(body or b""))
+    elif request.length_bytes is not None:
+        framing = b"content-length: %d\r\n" % request.length_bytes
+    else:
+        framing = b"transfer-encoding: chunked\r\n"
     start = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), request.target)
-    head = b"".join([start, _host_line(request.origin), *lines, b"\r\n"])
+    head = b"".join([start, host_line(request.origin), *lines, framing, b"\r\n"])
     # The server's parser lets no line break into a name or value; held to here once more.
-    if not head.count(b"\n") == head.count(b"\r") == len(lines) + 3:
+    if not head.count(b"\n") == head.count(b"\r") == len(lines) + 3 + bool(framing):
         raise BadRequest("a header holds a line break")
     return head

@@ -26,6 +26,7 @@ class Http1Response:
         self.status = status
         self.headers: list[tuple[bytes, bytes]] = []
         self.is_complete = False
+        self.has_length = False  # it announces it
         self.is_framed = False  # its length or chunks tell where it ends
         self.error: ConnectionLost | None = None
         self.pieces: deque[bytes] = deque()
@@ -64,6 +65,53 @@ class Http1Response:
             self._news.set_result(None)
 
 
+class Pending:
+    """A request that was sent, until the head of its response has come."""
+
+    __slots__ = ("_news", "connection", "lost", "response")
+
+    def __init__(self, connection: "Http1Connection") -> None:
+        """Belong to the connection on which it is sent."""
+        self.connection = connection
+        self.response: Http1Response | None = None
+        self.lost: ConnectionLost | None = None  # why no response will come
+        self._news: asyncio.Future[None] | None = None
+
+    async def head(self) -> Http1Response:
+        """Wait for the head; cancelled, this closes the connection.
+
+        Raises:
+            ConnectionLost: the connection broke before it came.
+        """
+        try:
+            while self.response is None:
+                if self.lost is not None:
+                    raise self.lost
+                self._news = self.connection.loop.create_future()
+                await self._news
+        except BaseException:
+            self.connection.abort()
+            raise
+        return self.response
+
+    def came(self, response: Http1Response) -> None:
+        """The connection has the head."""
+        self.response = response
+        self._wake()
+
+    def failed(self, error: ConnectionLost) -> None:
+        """The connection broke before it had the head."""
+        self.lost = error
+        self._wake()
+
+    def progressed(self) -> None:
+        """All that the network brought at this time was dealt with."""
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+
 class Http1Connection(asyncio.Protocol):
     """A connection and the request on it; ``on_free`` and ``on_lost`` tell its owner."""
 
@@ -80,7 +128,8 @@ class Http1Connection(asyncio.Protocol):
         self._on_free, self._on_lost = on_free, on_lost
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
-        self._head: asyncio.Future[Http1Response] | None = None  # while a head is awaited
+        self._pending: Pending | None = None  # until its response is complete
+        self._awaits_head = False
         self._response: Http1Response | None = None  # until it is complete
         self._is_informational = False
         self._has_body = True  # a response to HEAD has none, whatever its head says
@@ -111,17 +160,18 @@ class Http1Connection(asyncio.Protocol):
             ConnectionLost: the connection broke before the head came.
         """
         self._has_body = method != "HEAD"
-        self._head = self.loop.create_future()
+        pending = Pending(self)
         if body is None or isinstance(body, bytes):
-            self._transport.write(head + body if body else head)
+            self.begin(head + body if body else head, pending)
         else:
-            self._transport.write(head)
+            self.begin(head, pending)
             self._sender = self.loop.create_task(self._send_pieces(body, length_bytes))
-        try:
-            return await self._head
-        except BaseException:
-            self.abort()
-            raise
+        return await pending.head()
+
+    def begin(self, request: bytes, pending: Pending) -> None:
+        """Send a request, or its head; ``pending`` is told what becomes of it."""
+        self._awaits_head, self._pending = True, pending
+        self._transport.write(request)
 
     def abort(self) -> None:
         """Close at once."""
@@ -168,13 +218,14 @@ class Http1Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come."""
-        if self._head is None and self._response is None:
+        if not self._awaits_head and self._response is None:
             self.abort()  # a server that speaks unasked is about to close, or is no HTTP server
             return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(ConnectionLost("the service's answer is no valid HTTP"), error)
+        self._tell_progress()
 
     def eof_received(self) -> bool:
         """The service will send no more: close."""
@@ -191,6 +242,7 @@ class Http1Connection(asyncio.Protocol):
         else:
             self._fail(ConnectionLost("the service broke the connection"), exc)
         self._on_lost(self)
+        self._tell_progress()
 
     def pause_writing(self) -> None:
         """Hold the body back."""
@@ -207,7 +259,7 @@ class Http1Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Start on a head."""
         self._headers, self._head_bytes = [], 0
-        if self._head is None:
+        if not self._awaits_head:
             self.is_usable = False  # an answer that nobody asked for follows the one just ended
             self._transport.close()
 
@@ -223,16 +275,19 @@ class Http1Connection(asyncio.Protocol):
         """Hand the head out."""
         status = self._parser.get_status_code()
         self._is_informational = 100 <= status < 200
-        if self._is_informational or self._head is None or self._head.done():
+        if self._is_informational or not self._awaits_head:
             return
         response = Http1Response(self, status)
         response.headers = self._headers
-        response.is_framed = status in (NO_CONTENT, NOT_MODIFIED) or any(
-            name in (b"content-length", b"transfer-encoding") for name, _ in self._headers
+        names = {name for name, _ in self._headers}
+        response.has_length = b"content-length" in names
+        is_chunked = b"transfer-encoding" in names
+        response.is_framed = (
+            response.has_length or is_chunked or status in (NO_CONTENT, NOT_MODIFIED)
         )
-        head, self._head = self._head, None
-        self._response = response
-        head.set_result(response)
+        assert self._pending is not None  # its head is awaited
+        self._awaits_head, self._response = False, response
+        self._pending.came(response)
         if not self._has_body:
             self.is_usable = False  # the parser would wait for the body that the head announces
             self._complete(response)
@@ -272,11 +327,18 @@ class Http1Connection(asyncio.Protocol):
 
     def _fail(self, error: ConnectionLost, cause: BaseException | None) -> None:
         error.__cause__ = cause
-        head, response = self._head, self._response
-        self._head = self._response = None
-        if head is not None and not head.done():
-            head.set_exception(error)
+        response, self._response = self._response, None
+        if self._awaits_head and self._pending is not None:
+            self._awaits_head = False
+            self._pending.failed(error)
         if response is not None:
             response.error = error
             response.wake()
         self.abort()
+
+    def _tell_progress(self) -> None:
+        pending = self._pending
+        if pending is not None:
+            if not self._awaits_head and self._response is None:
+                self._pending = None
+            pending.progressed()

@@ -28,6 +28,12 @@ class GatewayMetrics:
             buckets=OVERHEAD_BUCKETS_S,
             registry=registry,
         )
+        self.direct = BulkCounter(
+            "gantry_direct_requests_total",
+            "Requests that were sent on without a task: answered so, handed over, or left.",
+            ["end"],
+            registry=registry,
+        )
         self._attempts_by: dict[tuple[str, str], BulkCounter] = {}
         self._requests_by: dict[tuple[str, str, int], BulkCounter] = {}
         self._times_by: dict[tuple[str, str], tuple[BulkHistogram, BulkHistogram]] = {}

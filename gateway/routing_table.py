@@ -26,6 +26,11 @@ class Route:
     offer: OfferedPath
 
 
+def scope_of(route: Route) -> str:
+    """Scope that a key needs for a route."""
+    return f"infer:{route.service}"
+
+
 class WrongMethod(MethodNotAllowed):
     """The path exists for other methods, named in ``allowed``."""
 

@@ -44,6 +44,11 @@ class GatewaySettings(ProcessSettings):
     access_log: Literal["all", "errors", "off"] = Field(
         "all", description="Which inference requests get a line in the log."
     )
+    direct: bool = Field(
+        True,
+        description="Answer plain requests on the spot where a replica can take them at once; "
+        "false gives each a task of its own, which changes no answer and is for comparing.",
+    )
     head_timeout_s: float = Field(
         10.0, gt=0, le=600, description="Longest time a request's head may take, in s."
     )

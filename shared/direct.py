@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from shared.deadlines import Deadlines
-from shared.direct_protocol import DirectProtocol
+from shared.direct_protocol import CommonLines, DirectProtocol
 from shared.errors import (
     BadRequest,
     ClientGone,
@@ -41,7 +41,6 @@ from shared.server_exchange import STATUS_LINES
 log = logging.getLogger(__name__)
 
 JSON_TYPE = b"application/json"
-Header = tuple[bytes, bytes]
 
 
 class DirectRoute(Protocol):
@@ -134,8 +133,8 @@ class DirectCall:
             return
         self.is_answered = True
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
-        head = self.path.paths.head(self._protocol.server_state.default_headers)
-        response = b"".join((STATUS_LINES[status], head, lines, end, content))
+        common = self.path.paths.common_lines(self._protocol.server_state)
+        response = b"".join((STATUS_LINES[status], common, lines, end, content))
         self._protocol.respond(self, response)
         self._end(status)
 
@@ -180,7 +179,7 @@ class DirectPaths:
         }
         self._known: KnownHeads[_Head] = KnownHeads()
         self._deadlines: Deadlines[DirectCall] = Deadlines()
-        self._head, self._head_of = b"", _NO_HEADERS
+        self.common_lines = CommonLines(layer.fixed_headers)
 
     def __len__(self) -> int:
         """Number of direct routes."""
@@ -189,14 +188,6 @@ class DirectPaths:
     def find(self, url: bytes) -> _Path | None:
         """The route of a request's target, if it is a direct one."""
         return self._by_url.get(url)
-
-    def head(self, server_headers: list[Header]) -> bytes:
-        """Header lines that each response carries; the server makes a new list each second."""
-        if server_headers is not self._head_of:
-            lines = [*server_headers, *self._layer.fixed_headers]
-            self._head = b"".join(b"%b: %b\r\n" % line for line in lines)
-            self._head_of = server_headers
-        return self._head
 
     def takes(self, method: bytes, url: bytes) -> bool:
         """Whether a route is there for the request."""
@@ -272,9 +263,6 @@ def _lines_of_model(model: str, device: str) -> str:
         f"content-type: application/json\r\nx-model: {header_text(model)}\r\nx-cache: off\r\n"
         f"x-device: {device}\r\n"
     )
-
-
-_NO_HEADERS: list[Header] = []
 
 
 def _nothing() -> None:

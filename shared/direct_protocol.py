@@ -7,13 +7,46 @@ request is held back until its body is whole, and handed on at the end of the ca
 """
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import inf
 from typing import Any, Protocol
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from shared.http import header_lines
+from shared.server_exchange import ServerExchange
 from shared.server_protocol import Answering, ServerProtocol
+
+Header = tuple[bytes, bytes]
+_NO_HEADERS: list[Header] = []
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRequest:
+    """A request that has come whole."""
+
+    method: bytes
+    url: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class CommonLines:
+    """Header lines that each response carries."""
+
+    def __init__(self, fixed: Sequence[Header] = ()) -> None:
+        """Render ``fixed`` with those that the server adds."""
+        self._fixed = fixed
+        self._rendered, self._rendered_of = b"", _NO_HEADERS
+
+    def __call__(self, server_state: ServerState) -> bytes:
+        """The lines at present; the server makes a new list of its headers each second."""
+        headers = server_state.default_headers
+        if headers is not self._rendered_of:
+            self._rendered, self._rendered_of = header_lines([*headers, *self._fixed]), headers
+        return self._rendered
 
 
 class Direct(Protocol):
@@ -108,6 +141,11 @@ class DirectProtocol(ServerProtocol):
         else:
             self._hand_on(is_whole=True)
 
+    @property
+    def method(self) -> bytes:
+        """Method of the request being read."""
+        return self._parser.get_method()
+
     def take(self, call: Answering | None) -> None:
         """Let a call stand for the request being answered; None if it is declined after all."""
         self._answering, self._closes_at = call, inf
@@ -116,7 +154,23 @@ class DirectProtocol(ServerProtocol):
         """Write a whole response to a call that was taken."""
         if not self.transport.is_closing():
             self.transport.write(response)
-            self.answered(call)
+        self.answered(call)
+
+    def hand_over(self, call: Answering, request: WholeRequest, state: dict[str, Any]) -> None:
+        """Have the application answer what a call was taken for.
+
+        Args:
+            call: stands for the request until now.
+            request: all of it.
+            state: what the application finds in the ``state`` of its scope.
+        """
+        scope = self._scope("1.1", request.method, request.url, request.headers)
+        scope["state"].update(state)
+        exchange = ServerExchange(self, scope, keep_alive=call.keep_alive)
+        if request.body:
+            exchange.take(request.body)
+        exchange.end_of_body()
+        self._begin(exchange)
 
     def _hand_on(self, *, is_whole: bool) -> None:
         """Have the application answer what was held."""

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import urllib.parse
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from shared.errors import BadRequest, GantryError, problem, retry_headers
@@ -109,6 +109,11 @@ def encode_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [
         (key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in headers.items()
     ]
+
+
+def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as HTTP/1.1 has them on the wire."""
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
 
 
 def encode_json(body: Any) -> bytes:  # noqa: ANN401 - any JSON value

@@ -20,6 +20,11 @@ STATUS_LINES = {
 }
 
 
+def status_line(status: int) -> bytes:
+    """First line of an answer."""
+    return STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+
+
 class ServerExchange:
     """State of one request; the protocol feeds it, the application reads and answers."""
 
@@ -129,7 +134,7 @@ class ServerExchange:
 
     def _render_head(self, message: Message) -> bytes:
         status: int = message["status"]
-        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
+        lines = [status_line(status)]
         for pair in self._protocol.server_state.default_headers:
             lines.append(b"%b: %b\r\n" % pair)
         self._has_body = self._has_body and status not in BODILESS

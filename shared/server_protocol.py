@@ -186,7 +186,7 @@ class ServerProtocol(asyncio.Protocol):
         version = self._parser.get_http_version()
         exchange = ServerExchange(
             self,
-            self._scope(version),
+            self._scope(version, self._parser.get_method(), self.url, self.headers),
             keep_alive=(
                 version == "1.1"
                 and self._parser.should_keep_alive()
@@ -256,25 +256,21 @@ class ServerProtocol(asyncio.Protocol):
         self.server_state.tasks.add(task)
         task.add_done_callback(self.server_state.tasks.discard)
 
-    def _scope(self, version: str) -> Scope:
-        url = self.url
-        if url[:1] == b"/" and b"#" not in url:
-            raw_path, _, query = url.partition(b"?")
-        else:
-            parsed = httptools.parse_url(url)
-            raw_path, query = parsed.path or b"/", parsed.query or b""
-        path = raw_path.decode("ascii")
+    def _scope(
+        self, version: str, method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]
+    ) -> Scope:
+        path, raw_path, query = split_target(url)
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": version,
             **self._addresses,
-            "method": self._parser.get_method().decode("ascii"),
-            "path": urllib.parse.unquote(path) if "%" in path else path,
+            "method": method.decode("ascii"),
+            "path": path,
             "raw_path": raw_path,
             "query_string": query,
             "root_path": "",
-            "headers": self.headers,
+            "headers": headers,
             "state": self._app_state.copy(),
         }
 
@@ -318,9 +314,22 @@ class ServerProtocol(asyncio.Protocol):
             self._set_timer()
 
 
-def protocol_with_head_timeout(timeout_s: float) -> type[ServerProtocol]:
+def protocol_with_head_timeout(
+    timeout_s: float, base: type[ServerProtocol] = ServerProtocol
+) -> type[ServerProtocol]:
     """The protocol with a limit on the time that a request's head may take, in s."""
-    return type("TimedProtocol", (ServerProtocol,), {"head_timeout_s": timeout_s})
+    return type("TimedProtocol", (base,), {"head_timeout_s": timeout_s})
+
+
+def split_target(url: bytes) -> tuple[str, bytes, bytes]:
+    """Path, path as it came and query of a request's target."""
+    if url[:1] == b"/" and b"#" not in url:
+        raw_path, _, query = url.partition(b"?")
+    else:
+        parsed = httptools.parse_url(url)
+        raw_path, query = parsed.path or b"/", parsed.query or b""
+    path = raw_path.decode("ascii")
+    return urllib.parse.unquote(path) if "%" in path else path, raw_path, query
 
 
 def _address(given: Any) -> tuple[str, int] | None:  # noqa: ANN401 - as the socket tells it

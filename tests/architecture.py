@@ -7,7 +7,8 @@ from pathlib import Path
 
 GATEWAY_MAY_IMPORT = {
     "shared", "shared.errors", "shared.log", "shared.metrics", "shared.settings", "shared.http",
-    "shared.problems", "shared.request_layer", "shared.server_protocol",
+    "shared.problems", "shared.request_layer", "shared.server_protocol", "shared.server_exchange",
+    "shared.direct_protocol", "shared.deadlines", "shared.known_heads",
 }  # fmt: skip
 DEPLOY_MAY_IMPORT = {"shared", "shared.log", "shared.settings", "shared.models"}
 MODEL_LIBRARIES = {

@@ -44,7 +44,7 @@ async def serving(*apps, ready=True, **settings):
             name = app.name if hasattr(app, "name") else app.state.spec.name
             upstreams[name] = ",".join(filter(None, [upstreams.get(name), url]))
         gateway = build(GatewaySettings(**{**FAST, "upstreams": upstreams, **settings}))
-        base = await stack.enter_async_context(running_server(gateway))
+        base = await stack.enter_async_context(running_server(gateway, gateway.protocol))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=10))
         if ready:
             for service in gateway.registry.services.values():
