@@ -16,7 +16,7 @@ from gateway.body_store import StoreLimits
 from gateway.control_plane import build_control_plane
 from gateway.data_plane import DataPlane, DataPlaneOptions
 from gateway.database import DATABASE_FILE, connect
-from gateway.direct import DirectWay
+from gateway.direct import DirectConnection, DirectWay
 from gateway.discovery import DnsFollower, parse_upstreams
 from gateway.gate import AdminGate, refuse, remember
 from gateway.http1_client import Http1Client
@@ -29,7 +29,6 @@ from gateway.same_machine import SameMachineOnly
 from gateway.selection import Selector
 from gateway.settings import GatewaySettings
 from gateway.upstream import UpstreamClient
-from shared.direct_protocol import DirectProtocol
 from shared.errors import GantryError
 from shared.http import AsgiApp, Receive, Scope, Send
 from shared.request_layer import RequestLayer, RouteLimits
@@ -72,7 +71,7 @@ class Gateway:
     @property
     def protocol(self) -> type[ServerProtocol]:
         """What speaks HTTP with clients."""
-        base = DirectProtocol if self.settings.direct else ServerProtocol
+        base = DirectConnection if self.settings.direct else ServerProtocol
         return protocol_with_head_timeout(self.settings.head_timeout_s, base)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

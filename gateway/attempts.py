@@ -13,7 +13,7 @@ from gateway.begun import Begun
 from gateway.body import Body
 from gateway.exchange import Exchange
 from gateway.gate import caller_of
-from gateway.headers import request_headers
+from gateway.headers import TRACE, own_lines, request_headers
 from gateway.metrics import GatewayMetrics
 from gateway.outcome import Failure, Outcome, Tally, WholeAnswer, failure_in
 from gateway.registry import Registry
@@ -159,16 +159,18 @@ class Attempts:
     def _request(self, exchange: Exchange, body: Body, replica: Replica) -> UpstreamRequest:
         left_s = exchange.deadline - asyncio.get_running_loop().time()
         length = header(exchange.scope, b"content-length")
+        headers = request_headers(exchange.scope["headers"])
         return UpstreamRequest(
             method=exchange.route.offer.method,
             origin=replica.url,
             target=_target(exchange),
-            headers=request_headers(
-                exchange.scope["headers"],
-                request_id=exchange.request_id,
+            headers=headers,
+            own_lines=own_lines(
+                exchange.request_id,
                 timeout_ms=int(left_s * 1000),
                 caller=caller_of(exchange.scope),
                 token=self._token,
+                has_trace=any(key == TRACE for key, _ in headers),
             ),
             body=body.payload(),
             length_bytes=int(length) if length is not None else None,

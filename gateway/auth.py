@@ -43,6 +43,9 @@ class Caller:
         return self.key.id if self.key else self.on_behalf_of
 
 
+NAMELESS = Caller()
+
+
 class TooManyHops(GantryError):
     """Services of ours call each other in a circle, or too deep."""
 
@@ -94,7 +97,7 @@ class Authenticator:
         if not self._is_fresh() and self._look is not None:
             await asyncio.shield(self._look)  # one look for all who wait for it
         if self._is_open():
-            return Caller()
+            return NAMELESS
         key_id = _id_in(given)
         key = await self._look_up(key_id) if key_id is not None else None
         return _admit(given, key, needed)
@@ -106,11 +109,11 @@ class Authenticator:
             return _caller_behind(scope)
         given = _given_key(scope)
         if given is not None and self._static_key is not None and _equal(given, self._static_key):
-            return Caller()
+            return NAMELESS
         if not self._is_fresh():
             return None
         if self._is_open():
-            return Caller()  # clients that always send some key work without any configured
+            return NAMELESS  # clients that always send some key work without any configured
         key_id = _id_in(given)
         if key_id is None:
             return _admit(given, None, needed)

@@ -5,12 +5,10 @@ data plane takes over and goes on as if it had begun the request itself. Whateve
 given back at the end of its ``with`` block there.
 """
 
-from contextlib import AbstractContextManager
-
 from gateway.admission import Slot
 from gateway.auth import Caller
 from gateway.http1_connection import Pending
-from gateway.quotas import Header
+from gateway.quotas import Allowance
 from gateway.replica import Attempt, Replica
 from gateway.routing_table import Route
 from shared.http import Scope
@@ -25,7 +23,7 @@ class Begun(Pending):
     started: float  # time.perf_counter() at which its head was there
     deadline: float  # time.monotonic() at which its time is over
     slot: Slot
-    allowance: AbstractContextManager[list[Header]]  # gives the headers that tell what is left
+    allowance: Allowance
     replica: Replica
     attempt: Attempt
     sent: float  # time.perf_counter() at which the attempt began

@@ -25,7 +25,8 @@ from gateway.quotas import Quotas
 from gateway.routing_table import Route
 from shared.errors import BadRequest, DeadlineExceeded, GantryError
 from shared.http import Receive, Scope, Send, header, timeout_ms_of
-from shared.log import request_id_var
+from shared.log import AccessLog, request_id_var
+from shared.request_layer import LOGGED_FROM_STATUS
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Facts(Protocol):
     """What is recorded of an answered request."""
 
     route: Route
+    request_id: str
     status: int
     attempts: int
     overhead_s: float  # time until the answer began that was the gateway's own
@@ -50,7 +52,7 @@ class Facts(Protocol):
 class DataPlaneOptions:
     """How requests are treated."""
 
-    access_log: str = "all"  # all, errors or off
+    access_log: AccessLog = "all"
     store: StoreLimits = StoreLimits()
 
 
@@ -77,6 +79,7 @@ class DataPlane:
         self._once = Once()
         self._metrics = metrics
         self._options = options
+        self._logged_from = LOGGED_FROM_STATUS[options.access_log]
 
     async def __call__(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -183,12 +186,13 @@ class DataPlane:
         self._metrics.http.in_flight -= 1
         route, status, age_s = facts.route, facts.status, facts.age_s
         self._metrics.count_request(route, status, age_s, facts.overhead_s)
-        wanted = self._options.access_log
-        if wanted == "all" or (wanted == "errors" and status >= 400):
+        if status >= self._logged_from:
+            token = request_id_var.set(facts.request_id)  # for the line in the log
             log.info(
                 "%s %s %d %.1f ms attempts=%d",
                 route.offer.method, route.offer.path, status, age_s * 1000, facts.attempts,
             )  # fmt: skip
+            request_id_var.reset(token)
 
 
 def priority_from(given: str | None) -> Priority:

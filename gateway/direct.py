@@ -18,10 +18,9 @@ from gateway.begun import Begun
 from gateway.data_plane import PRIORITY, DataPlane, priority_from
 from gateway.headers import (
     TRACE,
-    kept_of_request,
-    new_trace,
-    own_of_request,
+    own_lines,
     own_of_response,
+    request_headers,
     response_headers,
 )
 from gateway.http1_client import METHODS_WITH_BODY, Http1Client, host_line, length_line
@@ -33,19 +32,30 @@ from gateway.routing_table import Route, RoutingTable, scope_of
 from gateway.selection import Selector
 from shared.deadlines import Deadlines
 from shared.direct_protocol import CommonLines, DirectProtocol, WholeRequest
-from shared.errors import ClientGone, GantryError
-from shared.http import Scope, header, header_lines, request_id_of, timeout_ms_of
+from shared.errors import ClientGone, GantryError, QuotaExceeded
+from shared.http import (
+    Scope,
+    header,
+    header_bytes,
+    header_lines,
+    new_id,
+    request_id_from,
+    timeout_ms_of,
+)
 from shared.known_heads import KnownHeads
-from shared.log import request_id_var
 from shared.server_exchange import BODILESS, status_line
 from shared.server_protocol import split_target
 
 UNUSUAL = frozenset((b"expect", b"idempotency-key", b"prefer"))
 """Headers that ask for more than an answer."""
-OF_ONE_REQUEST = frozenset((b"x-request-id", TRACE))
-"""Headers that differ from request to request: a head with one is not worth remembering."""
 OUR_FAULTS = 500  # statuses from here on are for the data plane to judge
 METHODS = frozenset((b"GET", *(method.encode() for method in METHODS_WITH_BODY)))
+
+
+class DirectConnection(DirectProtocol):
+    """A client's connection; streams go over it, too, which keep their usual buffer."""
+
+    writes_at_once = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +71,12 @@ class _Head:
     route: Route
     needed: str  # scope of the caller's key
     timeout_ms: int
+    timeout_s: float
     priority: Priority
     pin: str | None
     has_trace: bool
-    lines: tuple[bytes, bytes]  # for the service: the request line, and the client's own headers
+    start: bytes  # request line for the service
+    lines: bytes  # header lines that go on to it
 
 
 class DirectWay:
@@ -101,16 +113,17 @@ class DirectWay:
         head = self._understand(protocol)
         if head is None or len(body) > head.route.offer.max_body_bytes:
             return False
-        if not any(name in OF_ONE_REQUEST for name, _ in head.headers):
+        given = header_bytes(head.scope, b"x-request-id")
+        if given is None and not head.has_trace:  # else it will not come again
             self._known.learn(seen, len(body), head)
-        return self._begin(protocol, head, body)
+        return self._begin(protocol, head, body, request_id_from(given))
 
     def start_again(self, protocol: DirectProtocol, seen: bytes) -> bool:
         """As ``start``, if ``seen`` is a whole request whose head is known byte for byte."""
         found = self._known.find(seen)
         if found is None or found[0].table is not self.parts.registry.table:
             return False
-        return self._begin(protocol, *found)
+        return self._begin(protocol, *found, new_id())
 
     def _understand(self, protocol: DirectProtocol) -> _Head | None:
         """What a head says; None if it is wrong or unusual."""
@@ -128,7 +141,7 @@ class DirectWay:
             priority = priority_from(header(scope, PRIORITY))
         except GantryError:
             return None
-        kept = kept_of_request(headers)
+        kept = request_headers(headers)
         return _Head(
             method=protocol.method,
             url=url,
@@ -139,54 +152,56 @@ class DirectWay:
             route=route,
             needed=scope_of(route),
             timeout_ms=timeout_ms,
+            timeout_s=timeout_ms / 1000,
             priority=priority,
             pin=header(scope, PIN),
             has_trace=any(name == TRACE for name, _ in kept),
-            lines=(b"%b %b HTTP/1.1\r\n" % (protocol.method, url), header_lines(kept)),
+            start=b"%b %b HTTP/1.1\r\n" % (protocol.method, url),
+            lines=header_lines(kept),
         )
 
-    def _begin(self, protocol: DirectProtocol, head: _Head, body: bytes) -> bool:
+    def _begin(self, protocol: DirectProtocol, head: _Head, body: bytes, request_id: str) -> bool:
         """Take all that a request needs, if it is there at once, and send it."""
         parts, service = self.parts, head.route.service
         started = time.perf_counter()
-        replica = self._selector.select_now(parts.registry.services[service], (), head.pin)
-        if replica is None or self._client.idle(replica.url) is None:
-            return False
-        slot = parts.admission.slot(service, head.priority, head.timeout_ms / 1000)
-        if not slot.take_now():
-            return False
         try:
             caller = parts.authenticator.identify_now(head.scope, head.needed)
-            allowance = parts.quotas.use(caller) if caller is not None else None
         except GantryError:
-            caller = allowance = None
-        if caller is None or allowance is None:
-            slot.leave()
+            return False
+        replica = self._selector.select_now(parts.registry.services[service], (), head.pin)
+        if caller is None or replica is None:
+            return False
+        slot = parts.admission.slot(service, head.priority, head.timeout_s)
+        if not slot.take_now():
             return False
         connection = self._client.take(replica.url)
-        assert connection is not None  # it was there
+        if connection is None:
+            slot.leave()
+            return False
+        try:
+            allowance = parts.quotas.use(caller)
+        except QuotaExceeded:
+            slot.leave()
+            self._client.put_back(connection)
+            return False
         call = DirectRequest(self, protocol, head, body, connection)
-        call.caller, call.slot, call.allowance = caller, slot, allowance
-        call.replica, call.started = replica, started
+        call.request_id, call.started = request_id, started
+        call.caller, call.slot, call.allowance, call.replica = caller, slot, allowance, replica
         call.begin()
         return True
 
-    def record(self, call: "DirectRequest") -> None:
-        """Count and log a request that has ended."""
-        token = request_id_var.set(call.request_id)  # for the line in the log
-        self.data_plane.ends(call)
-        request_id_var.reset(token)
-
     def request(self, call: "DirectRequest", head: _Head, body: bytes) -> bytes:
         """The request to the replica."""
-        own = own_of_request(
-            call.request_id, timeout_ms=head.timeout_ms, caller=call.caller, token=self.parts.token
+        own = own_lines(
+            call.request_id,
+            timeout_ms=head.timeout_ms,
+            caller=call.caller,
+            token=self.parts.token,
+            has_trace=head.has_trace,
         )
-        if not head.has_trace:
-            own.append((TRACE, new_trace(call.request_id)))
-        start, kept = head.lines
-        host, length = host_line(call.replica.url), length_line(call.route.offer.method, len(body))
-        return b"".join((start, host, kept, header_lines(own), length, b"\r\n", body))
+        start, kept, method = head.start, head.lines, head.route.offer.method
+        host, length = host_line(call.replica.url), length_line(method, len(body))
+        return b"".join((start, host, kept, own, length, b"\r\n", body))
 
 
 class DirectRequest(Begun):
@@ -196,7 +211,7 @@ class DirectRequest(Begun):
     """
 
     __slots__ = (
-        "_body", "_head", "_is_over", "_protocol", "_way", "attempts", "has_started",
+        "_body", "_head", "_is_over", "_protocol", "_way", "age_s", "attempts", "has_started",
         "keep_alive", "overhead_s", "status",
     )  # fmt: skip
 
@@ -215,13 +230,8 @@ class DirectRequest(Begun):
         self.keep_alive = head.keep_alive
         self.has_started = False  # it is answered at once
         self.route = head.route
-        self.request_id = request_id_of(head.scope)
         self.status, self.attempts, self.overhead_s = ClientGone.status, 1, 0.0
-
-    @property
-    def age_s(self) -> float:
-        """Time since its head was there, in s."""
-        return time.perf_counter() - self.started
+        self.age_s = 0.0  # when it ended
 
     def begin(self) -> None:
         """Send it to the replica."""
@@ -229,7 +239,7 @@ class DirectRequest(Begun):
         way.data_plane.begins()
         way.attempts.expect(self.route.service)
         self.attempt = self.replica.attempt(self._given_up)
-        self.deadline = time.monotonic() + head.timeout_ms / 1000
+        self.deadline = time.monotonic() + head.timeout_s
         self._protocol.take(self)
         way.deadlines.add(self)
         self.sent = time.perf_counter()
@@ -249,25 +259,26 @@ class DirectRequest(Begun):
             if response.error is not None or not is_short(response):
                 self._hand_over()
             return
-        upstream_s = time.perf_counter() - self.sent
-        rendered = self._rendered(response, upstream_s) if _is_plain(response) else None
+        rendered = self._rendered(response) if _is_plain(response) else None
         if rendered is None:
             self._hand_over()
             return
+        way = self._way
         self.status = response.status
         self._end(went_well=True)
-        self._way.attempts.note(self.replica, Outcome.OK, has_failed=False)
+        way.attempts.note(self.replica, Outcome.OK, has_failed=False)
         self._protocol.respond(self, rendered)
-        self._way.answered.note()
-        self._way.record(self)
+        way.answered.note()
+        way.data_plane.ends(self)
 
     def disconnect(self) -> None:
         """The client is gone."""
         self.connection.abort()
         self._end(went_well=None)
         self._way.left.note()
+        self.age_s = time.perf_counter() - self.started
         self._way.data_plane.loses_client(self.route)
-        self._way.record(self)
+        self._way.data_plane.ends(self)
 
     def expire(self) -> None:
         """Its time is over."""
@@ -293,18 +304,20 @@ class DirectRequest(Begun):
         self.attempt.end()
         self.slot.went_well = went_well
         self.slot.leave()
-        self.allowance.__exit__(None, None, None)
+        self.allowance.give_back()
 
-    def _rendered(self, response: Http1Response, upstream_s: float) -> bytes | None:
+    def _rendered(self, response: Http1Response) -> bytes | None:
         """A whole answer as the client gets it; None if it cannot be sent as it is."""
+        came = time.perf_counter()
         content = response.whole()
         assert content is not None  # it is complete
         headers, timing = response_headers(response.headers)
-        self.overhead_s = max(0.0, self.age_s - upstream_s)
+        now = time.perf_counter()
+        self.age_s, self.overhead_s = now - self.started, self.sent - self.started + now - came
         headers += own_of_response(
             self.request_id, attempts=1, overhead_s=self.overhead_s, timing=timing
         )
-        headers += self.allowance.__enter__()
+        headers += self.allowance.headers
         common = self._way.common_lines(self._protocol.server_state)
         lines = header_lines(headers)
         if not lines.count(b"\n") == lines.count(b"\r") == len(headers):

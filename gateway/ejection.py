@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 FAILURES_IN_A_ROW = 3
 WINDOW_S = 10.0
+SPAN_S = 0.25
 WINDOW_MIN_REQUESTS = 20
 WINDOW_FAILED_SHARE = 0.5
 BASE_REST_S = 5.0
@@ -23,7 +24,7 @@ class OutlierState:
     ejected_until: float | None = None
     ejections: int = 0  # without a recovery between them
     _in_a_row: int = 0
-    _recent: deque[tuple[float, bool]] = field(default_factory=deque)  # (time, has_failed)
+    _recent: deque["_Span"] = field(default_factory=deque)  # the oldest first
     _is_on_trial: bool = False
 
     def is_available(self, now: float) -> bool:
@@ -80,14 +81,29 @@ class OutlierState:
         return is_bad
 
     def _note(self, now: float, *, has_failed: bool) -> None:
-        self._recent.append((now, has_failed))
-        while self._recent[0][0] < now - WINDOW_S:
-            self._recent.popleft()
+        recent = self._recent
+        if not recent or now >= recent[-1].began + SPAN_S:
+            recent.append(_Span(now))
+            while recent[0].began < now - WINDOW_S:
+                recent.popleft()
+        span = recent[-1]
+        span.requests += 1
+        span.failed += has_failed
 
     def _share_failed(self) -> float:
-        if len(self._recent) < WINDOW_MIN_REQUESTS:
+        requests = sum(span.requests for span in self._recent)
+        if requests < WINDOW_MIN_REQUESTS:
             return 0.0
-        return sum(failed for _, failed in self._recent) / len(self._recent)
+        return sum(span.failed for span in self._recent) / requests
+
+
+@dataclass(slots=True)
+class _Span:
+    """Requests of ``SPAN_S``, counted together: a busy replica has many thousands in the window."""
+
+    began: float
+    requests: int = 0
+    failed: int = 0
 
 
 def available(states: "list[OutlierState]", now: float) -> "list[int]":

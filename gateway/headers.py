@@ -39,26 +39,8 @@ def named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
     )
 
 
-def request_headers(
-    headers: RawHeaders, *, request_id: str, timeout_ms: int, caller: Caller, token: str | None
-) -> list[tuple[bytes, bytes]]:
-    """Headers of the request to a service, without those that frame its body.
-
-    Args:
-        headers: the client's, names in lower case.
-        request_id: travels on unchanged.
-        timeout_ms: what is left of the request's time.
-        caller: whose request it is; the service passes this on where it calls another.
-        token: what the services ask for, if they do.
-    """
-    kept = kept_of_request(headers)
-    if not any(key == TRACE for key, _ in kept):
-        kept.append((TRACE, new_trace(request_id)))
-    return kept + own_of_request(request_id, timeout_ms=timeout_ms, caller=caller, token=token)
-
-
-def kept_of_request(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
-    """Those of the client's headers that go on to a service."""
+def request_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """Those of the client's headers that go on to a service; names in lower case."""
     kept, connection = [], b""
     for pair in headers:
         if pair[0] not in REPLACED_IN_REQUEST:
@@ -71,19 +53,29 @@ def kept_of_request(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     return kept
 
 
-def own_of_request(
-    request_id: str, *, timeout_ms: int, caller: Caller, token: str | None
-) -> list[tuple[bytes, bytes]]:
-    """What the gateway tells a service of each request; as ``request_headers``."""
-    own = [
-        (b"x-request-id", request_id.encode()),
-        (b"x-request-timeout-ms", b"%d" % max(1, timeout_ms)),
-        (b"x-caller", caller.owner.encode()),
-        (b"x-hops", b"%d" % (caller.hops + 1)),
-    ]
+def own_lines(
+    request_id: str, *, timeout_ms: int, caller: Caller, token: str | None, has_trace: bool
+) -> bytes:
+    """What the gateway itself tells a service of a request, as header lines.
+
+    Args:
+        request_id: travels on unchanged.
+        timeout_ms: what is left of the request's time.
+        caller: whose request it is; the service passes this on where it calls another.
+        token: what the services ask for, if they do.
+        has_trace: whether the client tells the trace that the request belongs to.
+    """
+    lines = (
+        f"x-request-id: {request_id}\r\nx-request-timeout-ms: {max(timeout_ms, 1)}\r\n"
+        f"x-caller: {caller.owner}\r\nx-hops: {caller.hops + 1}\r\n"
+    )
+    if not has_trace:
+        # The start of a trace, not sampled (W3C Trace Context); its id is the request's if it can.
+        trace = request_id if TRACE_ID.match(request_id) else new_id()
+        lines += f"traceparent: 00-{trace}-{new_id()[:16]}-00\r\n"
     if token is not None:
-        own.append((b"x-internal-token", token.encode()))
-    return own
+        lines += f"x-internal-token: {token}\r\n"
+    return lines.encode()
 
 
 def response_headers(headers: RawHeaders) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -127,9 +119,3 @@ def own_of_response(
         (b"x-attempts", b"%d" % attempts),
         (b"server-timing", own + b", " + timing if timing else own),
     ]
-
-
-def new_trace(request_id: str) -> bytes:
-    """The start of a trace, not sampled (W3C Trace Context); its id is the request's if it can."""
-    trace = request_id if TRACE_ID.match(request_id) else new_id()
-    return f"00-{trace}-{new_id()[:16]}-00".encode()

@@ -48,20 +48,20 @@ class Http1Client:
             head, request.body, length_bytes=request.length_bytes, method=request.method
         )
 
-    def idle(self, origin: str) -> Http1Connection | None:
-        """A connection that takes a request at once; it is left where it is until ``take``."""
+    def take(self, origin: str) -> Http1Connection | None:
+        """A connection for one request, if one is idle; after the request it comes back itself."""
         idle = self._idle.get(origin)
         oldest = self._loop.time() - self._keepalive_s
         while idle:
-            connection = idle[-1]
+            connection = idle.pop()
             if connection.is_usable and connection.idle_since >= oldest:
                 return connection
-            idle.pop().abort()
+            connection.abort()
         return None
 
-    def take(self, origin: str) -> Http1Connection | None:
-        """A connection for one request, if one is idle; it comes back by itself."""
-        return self._idle[origin].pop() if self.idle(origin) is not None else None
+    def put_back(self, connection: Http1Connection) -> None:
+        """Take a connection back that was not used after all."""
+        self._idle.setdefault(self._origins[connection], []).append(connection)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -85,7 +85,7 @@ class Http1Client:
 
     def _free(self, connection: Http1Connection) -> None:
         connection.idle_since = self._loop.time()
-        self._idle.setdefault(self._origins[connection], []).append(connection)
+        self.put_back(connection)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._keepalive_s, self._sweep)
 
@@ -141,8 +141,9 @@ def _head(request: UpstreamRequest) -> bytes:
     else:
         framing = b"transfer-encoding: chunked\r\n"
     start = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), request.target)
-    head = b"".join([start, host_line(request.origin), *lines, framing, b"\r\n"])
+    head = b"".join([start, host_line(request.origin), *lines, request.own_lines, framing, b"\r\n"])
     # The server's parser lets no line break into a name or value; held to here once more.
-    if not head.count(b"\n") == head.count(b"\r") == len(lines) + 3 + bool(framing):
+    count = len(lines) + request.own_lines.count(b"\r\n") + 3 + bool(framing)
+    if not head.count(b"\n") == head.count(b"\r") == count:
         raise BadRequest("a header holds a line break")
     return head

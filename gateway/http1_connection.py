@@ -21,22 +21,27 @@ SWITCHING_PROTOCOLS, NO_CONTENT, NOT_MODIFIED = 101, 204, 304
 class Http1Response:
     """A response whose head has come; satisfies ``UpstreamResponse``."""
 
-    def __init__(self, connection: "Http1Connection", status: int) -> None:
-        """Begin with a status; the connection adds the rest."""
+    is_complete = False
+    has_length = False  # it announces it
+    is_framed = False  # its length or chunks tell where it ends
+    error: ConnectionLost | None = None
+    held_bytes = 0  # in ``pieces``
+    _news: asyncio.Future[None] | None = None
+
+    def __init__(
+        self, connection: "Http1Connection", status: int, headers: list[tuple[bytes, bytes]]
+    ) -> None:
+        """Begin with a head; the connection adds the rest."""
         self.status = status
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.is_complete = False
-        self.has_length = False  # it announces it
-        self.is_framed = False  # its length or chunks tell where it ends
-        self.error: ConnectionLost | None = None
+        self.headers = headers
         self.pieces: deque[bytes] = deque()
-        self.held_bytes = 0  # in ``pieces``
         self._connection = connection
-        self._news: asyncio.Future[None] | None = None
 
     def whole(self) -> bytes | None:
         """The body, if all of it has come and nothing was taken yet."""
-        return b"".join(self.pieces) if self.is_complete else None
+        if not self.is_complete:
+            return None
+        return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body in the pieces in which the network delivers it."""
@@ -135,6 +140,7 @@ class Http1Connection(asyncio.Protocol):
         self._has_body = True  # a response to HEAD has none, whatever its head says
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
+        self._has_length = self._is_chunked = False  # the head that is being read
         self._sender: asyncio.Task[None] | None = None
         self._may_write: asyncio.Future[None] | None = None  # while the transport's buffer is full
 
@@ -259,6 +265,7 @@ class Http1Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Start on a head."""
         self._headers, self._head_bytes = [], 0
+        self._has_length = self._is_chunked = False
         if not self._awaits_head:
             self.is_usable = False  # an answer that nobody asked for follows the one just ended
             self._transport.close()
@@ -269,7 +276,12 @@ class Http1Connection(asyncio.Protocol):
             self._head_bytes += len(name) + len(value)
             if self._head_bytes > MAX_HEAD_BYTES:
                 raise ValueError("the head of the response is too large")
-            self._headers.append((name.lower(), value))
+            name = name.lower()
+            self._headers.append((name, value))
+            if name == b"content-length":
+                self._has_length = True
+            elif name == b"transfer-encoding":
+                self._is_chunked = True
 
     def on_headers_complete(self) -> None:
         """Hand the head out."""
@@ -277,13 +289,10 @@ class Http1Connection(asyncio.Protocol):
         self._is_informational = 100 <= status < 200
         if self._is_informational or not self._awaits_head:
             return
-        response = Http1Response(self, status)
-        response.headers = self._headers
-        names = {name for name, _ in self._headers}
-        response.has_length = b"content-length" in names
-        is_chunked = b"transfer-encoding" in names
+        response = Http1Response(self, status, self._headers)
+        response.has_length = self._has_length
         response.is_framed = (
-            response.has_length or is_chunked or status in (NO_CONTENT, NOT_MODIFIED)
+            self._has_length or self._is_chunked or status in (NO_CONTENT, NOT_MODIFIED)
         )
         assert self._pending is not None  # its head is awaited
         self._awaits_head, self._response = False, response

@@ -6,7 +6,7 @@ Over the allowance is 429, which is the caller's own doing; 503 is kept for our 
 import math
 import time
 from collections import deque
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -40,7 +40,7 @@ class Quotas:
         """Start with nothing used."""
         self._usage: dict[str, Usage] = {}
 
-    def use(self, caller: Caller, now: float | None = None) -> AbstractContextManager[list[Header]]:
+    def use(self, caller: Caller, now: float | None = None) -> "Allowance":
         """Count a request as the caller's from now until the end of a ``with`` block.
 
         Args:
@@ -56,7 +56,7 @@ class Quotas:
         """
         key = caller.key
         if key is None or (key.max_concurrent is None and key.requests_per_minute is None):
-            return _UNCOUNTED
+            return UNCOUNTED
         moment = time.monotonic() if now is None else now
         return _Counted(self._usage_of(key.id, moment), key, moment)
 
@@ -69,10 +69,32 @@ class Quotas:
         return self._usage.setdefault(key_id, Usage())
 
 
-_UNCOUNTED: AbstractContextManager[list[Header]] = nullcontext([])
+class Allowance:
+    """A request's share in what its caller may use; this one takes nothing."""
+
+    headers: Sequence[Header] = ()  # tell the caller what is left
+
+    def __enter__(self) -> Sequence[Header]:
+        """The headers."""
+        return self.headers
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Give back what it takes."""
+        self.give_back()
+
+    def give_back(self) -> None:
+        """The request has ended."""
 
 
-class _Counted:
+UNCOUNTED = Allowance()
+
+
+class _Counted(Allowance):
     """One request of a key that has limits."""
 
     def __init__(self, usage: Usage, key: Key, moment: float) -> None:
@@ -82,22 +104,13 @@ class _Counted:
             raise QuotaExceeded(
                 f"the key allows {key.max_concurrent} requests at a time", retry_after_s=1
             )
-        self._headers: list[Header] = []
         if key.requests_per_minute is not None:
             _check_rate(usage, key.requests_per_minute, moment)
             usage.recent.append(moment)
-            self._headers = _headers(usage, key.requests_per_minute, moment)
+            self.headers = _headers(usage, key.requests_per_minute, moment)
         usage.running += 1
 
-    def __enter__(self) -> list[Header]:
-        return self._headers
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def give_back(self) -> None:
         self._usage.running -= 1
 
 

@@ -70,6 +70,7 @@ class Attempt:
         if replica.in_flight == 0:
             replica.idle.notify()
         replica.attempts.discard(self)
+        self._on_give_up = None  # it may refer to what refers to this attempt: no cycle is left
         if self._is_trial:
             replica.outlier.end_trial()
 

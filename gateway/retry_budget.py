@@ -17,7 +17,8 @@ class RetryBudget:
 
     def deposit(self) -> None:
         """Note a request."""
-        self._balance = min(self.reserve, self._balance + self.ratio)
+        if self._balance < self.reserve:
+            self._balance = min(self.reserve, self._balance + self.ratio)
 
     def withdraw(self) -> bool:
         """Take one retry, if there is one."""

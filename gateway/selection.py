@@ -61,7 +61,7 @@ class Selector:
     ) -> Replica | None:
         """As ``select``, but None where that would wait or refuse."""
         ready = self._candidates(service, pin)
-        return _best(ready, tried, asyncio.get_running_loop().time()) if ready else None
+        return _best(ready, tried) if ready else None
 
     def _candidates(self, service: Service, pin: str | None) -> Sequence[Replica]:
         ready = service.ready_replicas
@@ -86,9 +86,10 @@ def _check_version(service: Service, version: str) -> None:
         raise NotFound(text, faults=[FieldFault("X-Service-Version", text)])
 
 
-def _best(ready: Sequence[Replica], tried: Collection[str], now: float) -> Replica:
+def _best(ready: Sequence[Replica], tried: Collection[str]) -> Replica:
     if len(ready) == 1:
         return ready[0]
+    now = asyncio.get_running_loop().time()
     places = available([replica.outlier for replica in ready], now)
     fit = [ready[place] for place in places]
     fresh = [replica for replica in fit if replica.id not in tried]

@@ -19,6 +19,7 @@ class UpstreamRequest:
     headers: Headers  # end-to-end headers only, without those that frame the body
     body: bytes | AsyncIterator[bytes] | None = None
     length_bytes: int | None = None  # of a body in pieces, where it is known
+    own_lines: bytes = b""  # more headers, as on the wire
 
 
 class NotConnected(UpstreamBroken):

@@ -77,6 +77,10 @@ class Direct(Protocol):
 class DirectProtocol(ServerProtocol):
     """A connection that offers requests to the application's ``direct`` first."""
 
+    writes_at_once = True
+    """Each answer leaves at once, so that its client works while others are answered; without it
+    those of one turn of the loop leave together, which costs less."""
+
     def __init__(
         self,
         config: Config,
@@ -93,10 +97,11 @@ class DirectProtocol(ServerProtocol):
         self._seen = b""  # what the network brought, if a request begins with it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin; each answer leaves at once, so that its client works while others are answered."""
+        """Begin."""
         super().connection_made(transport)
-        # uvloop keeps what is below the limit until all that is due now has run.
-        self.transport.set_write_buffer_limits(high=0)
+        if self.writes_at_once:
+            # uvloop keeps what is below the limit until all that is due now has run.
+            self.transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless a known head says it all."""
