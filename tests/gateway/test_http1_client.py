@@ -105,6 +105,26 @@ def answer(body, *lines, status=b"200 OK"):
     return b"\r\n".join(head) + b"\r\n\r\n" + body
 
 
+async def test_answer_is_kept_though_its_connection_takes_the_next_request_at_once():
+    async def echo(reader, writer):
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                writer.write(answer(head.split()[1]))
+
+    async def ask_often(client, origin, name):
+        found = []
+        for number in range(20):
+            target = b"/%d/%d" % (name, number)
+            response = await client.send(UpstreamRequest("GET", origin, target, ()))
+            found.append(await whole(response) == target)
+        return found
+
+    async with client_of(echo) as (client, origin):
+        found = await asyncio.gather(*(ask_often(client, origin, name) for name in range(8)))
+
+    assert all(all(each) for each in found)
+
+
 async def test_request_arrives_as_given_and_the_connection_is_used_again():
     server = Server(answer(b"one", b"X-A: 1"), answer(b"two"))
     async with client_of(server) as (client, origin):
