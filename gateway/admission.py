@@ -6,6 +6,7 @@ that a service under too much load goes on doing useful work at its best rate.
 
 import asyncio
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
@@ -112,16 +113,21 @@ class Slot:
     )  # fmt: skip
 
     def __init__(
-        self, lane: _Lane, limits: AdmissionLimits, priority: Priority, remaining_s: float
+        self,
+        lane: _Lane,
+        limits: AdmissionLimits,
+        clock: Callable[[], float],
+        priority: Priority,
+        remaining_s: float,
     ) -> None:
-        """Ask for a place in ``lane``."""
+        """Ask for a place in ``lane``; ``clock`` tells the loop's time."""
         self.went_well: bool | None = None
         """Set inside the block; False: refused by the service, or out of time."""
         self._lane = lane
         self._limits = limits
         self._priority = priority
         self._remaining_s = remaining_s
-        self._clock = asyncio.get_running_loop().time
+        self._clock = clock
         self._entered = 0.0
         self._is_held = False
 
@@ -198,6 +204,7 @@ class Admission:
         """Admit within ``limits``."""
         self._limits = limits
         self._lanes: dict[str, _Lane] = defaultdict(_Lane)
+        self._clock: Callable[[], float] | None = None  # of the loop of the first request
 
     def state(self, service: str) -> dict[str, float]:
         """Limit, requests in flight and waiting, for listings."""
@@ -220,4 +227,6 @@ class Admission:
         Raises:
             QueueFull: on entering, when the wait would be too long.
         """
-        return Slot(self._lanes[service], self._limits, priority, remaining_s)
+        if self._clock is None:
+            self._clock = asyncio.get_running_loop().time
+        return Slot(self._lanes[service], self._limits, self._clock, priority, remaining_s)

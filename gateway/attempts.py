@@ -50,12 +50,16 @@ class Attempts:
         *,
         token: str | None = None,
     ) -> None:
-        """Send through ``client`` to the replicas in ``registry``, with the services' token."""
+        """Send through ``client`` to the replicas in ``registry``, with the services' token.
+
+        Made inside the event loop.
+        """
         self._registry = registry
         self._client = client
         self._selector = selector
         self._metrics = metrics
         self._token = token
+        self._clock = asyncio.get_running_loop().time
         self._budgets: dict[str, RetryBudget] = defaultdict(RetryBudget)
 
     def expect(self, service: str) -> None:
@@ -201,8 +205,8 @@ class Attempts:
 
     def note(self, replica: Replica, outcome: Outcome, *, has_failed: bool) -> None:
         """Count how an attempt ended, and let the replica rest if it keeps failing."""
-        self._metrics.count_attempt(replica.service, outcome.value)
-        now = asyncio.get_running_loop().time()
+        self._metrics.count_attempt(replica.service, outcome)
+        now = self._clock()
         if not has_failed:
             replica.outlier.succeeded(now)
         elif replica.outlier.failed(now):

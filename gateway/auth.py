@@ -46,6 +46,20 @@ class Caller:
 NAMELESS = Caller()
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request brings to be identified by."""
+
+    token: str | None  # of a service of ours
+    key: str | None
+    scope: Scope
+
+
+def credentials_of(scope: Scope) -> Credentials:
+    """The credentials in the headers of a request."""
+    return Credentials(header(scope, b"x-internal-token"), _given_key(scope), scope)
+
+
 class TooManyHops(GantryError):
     """Services of ours call each other in a circle, or too deep."""
 
@@ -90,10 +104,11 @@ class Authenticator:
             Forbidden: the key does not cover ``needed``.
             TooManyHops: a service of ours passes a request on that has come too far.
         """
-        caller = self.identify_now(scope, needed)
+        credentials = credentials_of(scope)
+        caller = self.identify_now(credentials, needed)
         if caller is not None:
             return caller
-        given = _given_key(scope)
+        given = credentials.key
         if not self._is_fresh() and self._look is not None:
             await asyncio.shield(self._look)  # one look for all who wait for it
         if self._is_open():
@@ -102,12 +117,11 @@ class Authenticator:
         key = await self._look_up(key_id) if key_id is not None else None
         return _admit(given, key, needed)
 
-    def identify_now(self, scope: Scope, needed: str | None) -> Caller | None:
+    def identify_now(self, credentials: Credentials, needed: str | None) -> Caller | None:
         """As ``identify``, but None where that has to ask the database."""
-        token = header(scope, b"x-internal-token")
+        token, given = credentials.token, credentials.key
         if token and self._internal_token and _equal(token, self._internal_token):
-            return _caller_behind(scope)
-        given = _given_key(scope)
+            return _caller_behind(credentials.scope)
         if given is not None and self._static_key is not None and _equal(given, self._static_key):
             return NAMELESS
         if not self._is_fresh():

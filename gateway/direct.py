@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from gateway.admission import Priority
 from gateway.attempts import PIN, Attempts, is_short
+from gateway.auth import Credentials, credentials_of
 from gateway.begun import Begun
 from gateway.data_plane import PRIORITY, DataPlane, priority_from
 from gateway.headers import (
@@ -66,7 +67,7 @@ class _Head:
     url: bytes
     headers: list[Header]
     keep_alive: bool
-    scope: Scope  # as much of it as the checks of the caller need
+    credentials: Credentials
     table: RoutingTable  # from which the route is
     route: Route
     needed: str  # scope of the caller's key
@@ -76,7 +77,7 @@ class _Head:
     pin: str | None
     has_trace: bool
     start: bytes  # request line for the service
-    lines: bytes  # header lines that go on to it
+    lines: bytes  # header lines that go on to it, with the one that frames the body
 
 
 class DirectWay:
@@ -110,10 +111,10 @@ class DirectWay:
 
     def start(self, protocol: DirectProtocol, body: bytes, seen: bytes) -> bool:
         """Send a request on; False when the data plane must answer it."""
-        head = self._understand(protocol)
+        head = self._understand(protocol, len(body))
         if head is None or len(body) > head.route.offer.max_body_bytes:
             return False
-        given = header_bytes(head.scope, b"x-request-id")
+        given = header_bytes(head.credentials.scope, b"x-request-id")
         if given is None and not head.has_trace:  # else it will not come again
             self._known.learn(seen, len(body), head)
         return self._begin(protocol, head, body, request_id_from(given))
@@ -125,7 +126,7 @@ class DirectWay:
             return False
         return self._begin(protocol, *found, new_id())
 
-    def _understand(self, protocol: DirectProtocol) -> _Head | None:
+    def _understand(self, protocol: DirectProtocol, body_bytes: int) -> _Head | None:
         """What a head says; None if it is wrong or unusual."""
         headers, url = protocol.headers, protocol.url
         if any(name in UNUSUAL for name, _ in headers):
@@ -133,21 +134,26 @@ class DirectWay:
         scope: Scope = {"headers": headers}
         table = self.parts.registry.table
         method = protocol.method.decode("ascii")
+        path, raw_path, query = split_target(url)
         try:
-            route = table.find(split_target(url)[0], method)
+            route = table.find(path, method)
             if route is None:
                 return None
             timeout_ms = timeout_ms_of(scope, route.offer.default_deadline_ms)
             priority = priority_from(header(scope, PRIORITY))
         except GantryError:
             return None
-        kept = request_headers(headers)
+        target = b"%b?%b" % (raw_path, query) if query else raw_path
+        start, kept = b"%b %b HTTP/1.1\r\n" % (protocol.method, target), request_headers(headers)
+        lines = header_lines(kept)
+        if not (start + lines).count(b"\n") == (start + lines).count(b"\r") == 1 + len(kept):
+            return None  # a line break in a header
         return _Head(
             method=protocol.method,
             url=url,
             headers=headers,
             keep_alive=protocol.keep_alive,
-            scope=scope,
+            credentials=credentials_of(scope),
             table=table,
             route=route,
             needed=scope_of(route),
@@ -156,8 +162,8 @@ class DirectWay:
             priority=priority,
             pin=header(scope, PIN),
             has_trace=any(name == TRACE for name, _ in kept),
-            start=b"%b %b HTTP/1.1\r\n" % (protocol.method, url),
-            lines=header_lines(kept),
+            start=start,
+            lines=lines + length_line(method, body_bytes),
         )
 
     def _begin(self, protocol: DirectProtocol, head: _Head, body: bytes, request_id: str) -> bool:
@@ -165,7 +171,7 @@ class DirectWay:
         parts, service = self.parts, head.route.service
         started = time.perf_counter()
         try:
-            caller = parts.authenticator.identify_now(head.scope, head.needed)
+            caller = parts.authenticator.identify_now(head.credentials, head.needed)
         except GantryError:
             return False
         replica = self._selector.select_now(parts.registry.services[service], (), head.pin)
@@ -199,9 +205,8 @@ class DirectWay:
             token=self.parts.token,
             has_trace=head.has_trace,
         )
-        start, kept, method = head.start, head.lines, head.route.offer.method
-        host, length = host_line(call.replica.url), length_line(method, len(body))
-        return b"".join((start, host, kept, own, length, b"\r\n", body))
+        host = host_line(call.replica.url)
+        return b"".join((head.start, host, head.lines, own, b"\r\n", body))
 
 
 class DirectRequest(Begun):

@@ -102,7 +102,8 @@ class Pending:
     def came(self, response: Http1Response) -> None:
         """The connection has the head."""
         self.response = response
-        self._wake()
+        if self._news is not None:
+            self._wake()
 
     def failed(self, error: ConnectionLost) -> None:
         """The connection broke before it had the head."""
@@ -136,6 +137,7 @@ class Http1Connection(asyncio.Protocol):
         self._pending: Pending | None = None  # until its response is complete
         self._awaits_head = False
         self._response: Http1Response | None = None  # until it is complete
+        self._is_paused = False  # nothing is read from the network
         self._is_informational = False
         self._has_body = True  # a response to HEAD has none, whatever its head says
         self._headers: list[tuple[bytes, bytes]] = []
@@ -187,7 +189,8 @@ class Http1Connection(asyncio.Protocol):
 
     def resume_reading(self) -> None:
         """Read on, if reading was paused."""
-        if not self._transport.is_closing() and not self._transport.is_reading():
+        if self._is_paused and not self._transport.is_closing():
+            self._is_paused = False
             self._transport.resume_reading()
 
     async def _send_pieces(self, body: AsyncIterator[bytes], length_bytes: int | None) -> None:
@@ -308,7 +311,8 @@ class Http1Connection(asyncio.Protocol):
             return
         response.pieces.append(body)
         response.held_bytes += len(body)
-        if response.held_bytes > READ_AHEAD_BYTES and self._transport.is_reading():
+        if response.held_bytes > READ_AHEAD_BYTES and not self._is_paused:
+            self._is_paused = True
             self._transport.pause_reading()
         response.wake()
 

@@ -23,10 +23,11 @@ class Service:
     @property
     def ready_replicas(self) -> list[Replica]:
         """Replicas that take work."""
+        ready, active = ReplicaState.READY, Duty.ACTIVE
         return [
             replica
             for replica in self.replicas.values()
-            if replica.state is ReplicaState.READY and replica.duty is Duty.ACTIVE
+            if replica.state is ready and replica.duty is active
         ]
 
     def learn(self, info: ServiceInfo) -> bool:
