@@ -10,16 +10,15 @@ from services.tolerance.engine import ToleranceEngine
 from services.tolerance.fast_route import decode_request, encode_answer
 from services.tolerance.parts import PredictRequest
 from services.tolerance.predict import (
-    FloatArray,
     Row,
     answer,
     build_knowledge,
-    model_input,
+    packed_row,
     prepare,
 )
 from shared.standards.tables import load_iso286
 
-Item = tuple[PredictRequest, list[Row], FloatArray]
+Item = tuple[PredictRequest, list[Row], list[bytes]]
 
 
 class ToleranceWork:
@@ -37,7 +36,7 @@ class ToleranceWork:
         """Check and resolve a request into rows of the model."""
         request = decode_request(body)
         rows = prepare(self._knowledge, request)
-        return request, rows, model_input([r.case for r in rows], [r.geometry for r in rows])
+        return request, rows, [packed_row(row.case, row.geometry) for row in rows]
 
     def run(self, items: Sequence[Item]) -> list[bytes]:
         """Predict all rows in one call, then word each answer."""
@@ -45,8 +44,6 @@ class ToleranceWork:
         bodies = []
         for (request, rows, _), log_values in zip(items, values, strict=True):
             scale = request.cpk_target / self._knowledge.catalog.reference_cpk
-            results = answer(
-                self._bundle, request, rows, scale=scale, log_values=log_values.tolist()
-            )
+            results = answer(self._bundle, request, rows, scale=scale, log_values=log_values)
             bodies.append(encode_answer(PredictAnswer(self._bundle.name, results, {})))
         return bodies

@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
 
 from services.tolerance.asks import Ask
 from services.tolerance.bundle import Bundle, InstalledBundle
 from services.tolerance.parts import Prediction, PredictRequest, Problem
 from services.tolerance.predict import (
-    FloatArray,
     InvalidRequest,
     Knowledge,
     Row,
     answer,
-    model_input,
+    packed_row,
     prepare,
 )
 from shared.batching import Priority
@@ -66,7 +64,7 @@ async def answer_request(service: ToleranceService, request: PredictRequest) -> 
             rows, inputs = resolve(service, request)
         except InvalidRequest as error:
             raise _invalid_input(error.problems) from error
-    log_values: FloatArray = await service.host.run(
+    log_values: list[float] = await service.host.run(
         inputs, key=Ask.LOG_VALUES, weight=float(len(inputs))
     )
     contributions = await _explain(service.host, inputs) if request.explain else None
@@ -75,24 +73,24 @@ async def answer_request(service: ToleranceService, request: PredictRequest) -> 
     return PredictAnswer(model_name(service), results, context.rounded_timings())
 
 
-def resolve(service: ToleranceService, request: PredictRequest) -> tuple[list[Row], FloatArray]:
+def resolve(service: ToleranceService, request: PredictRequest) -> tuple[list[Row], list[bytes]]:
     """Check a request and turn it into rows of the model.
 
     Returns:
-        The rows in the order of parts and characteristics, and their (n_rows, n_columns) float32.
+        The rows in the order of parts and characteristics, and what the engine takes for each.
 
     Raises:
         InvalidRequest: with every field that is wrong.
     """
     rows = prepare(service.knowledge, request)
-    return rows, model_input([row.case for row in rows], [row.geometry for row in rows])
+    return rows, [packed_row(row.case, row.geometry) for row in rows]
 
 
 def word(
     service: ToleranceService,
     request: PredictRequest,
     rows: Sequence[Row],
-    log_values: FloatArray,
+    log_values: Sequence[float],
     contributions: Sequence[Sequence[float]] | None = None,
 ) -> list[Prediction]:
     """Put the model's output, (n_rows,) ln(mm), into answers; see ``predict.answer``."""
@@ -102,7 +100,7 @@ def word(
         request,
         rows,
         scale=request.cpk_target / service.knowledge.catalog.reference_cpk,
-        log_values=log_values.tolist(),
+        log_values=log_values,
         contributions=contributions,
     )
 
@@ -113,18 +111,17 @@ def model_name(service: ToleranceService) -> str:
     return service.bundle.name
 
 
-async def _explain(host: EngineHost, inputs: FloatArray) -> list[list[float]]:
+async def _explain(host: EngineHost, inputs: Sequence[bytes]) -> list[list[float]]:
     """Explain the rows a few at a time, behind everyone's predictions."""
     explained: list[list[float]] = []
     for start in range(0, len(inputs), CONTRIBUTION_ROWS):
         piece = inputs[start : start + CONTRIBUTION_ROWS]
-        values: FloatArray = await host.run(
+        explained += await host.run(
             piece,
             key=Ask.CONTRIBUTIONS,
             weight=CONTRIBUTION_WEIGHT * len(piece),
             priority=Priority.BULK,
         )
-        explained += np.asarray(values).tolist()
     return explained
 
 

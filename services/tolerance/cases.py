@@ -10,7 +10,7 @@ from struct import pack
 
 import msgspec
 
-from services.tolerance.catalog import Catalog
+from services.tolerance.catalog import Catalog, ShapeRule
 from services.tolerance.parts import Dimensions
 from shared.standards.iso286 import Iso286Tables
 
@@ -38,6 +38,7 @@ class Case:
     process: str
     feature: str
     characteristic: str
+    category: Category
     family: str
     is_usual: bool  # the process is known to work this family of materials
     ratio: float  # zone over IT
@@ -48,16 +49,14 @@ class Case:
     standard: str
     columns: tuple[float, ...]  # constant model columns, after SIZE_COLUMNS
     packed_columns: bytes  # the same as native float32
+    slenderness: ShapeRule
+    thinness: ShapeRule
     baseline_words: str  # how the baseline was formed, but for the size
+    grade_name: str
 
-    @property
-    def category(self) -> Category:
-        """Return the process and the characteristic."""
-        return (self.process, self.characteristic)
-
-    def it_mm(self, size_mm: float) -> float:
-        """Return the tolerance of the typical grade at a size of at most 3150 mm."""
-        return self.grade_mm[bisect_left(self.up_to_mm, size_mm)]
+    def baseline_mm(self, size_mm: float) -> float:
+        """Return the zone of the typical grade at a size of at most 3150 mm."""
+        return self.ratio * self.grade_mm[bisect_left(self.up_to_mm, size_mm)]
 
 
 def column_names(catalog: Catalog) -> tuple[str, ...]:
@@ -147,6 +146,7 @@ def _build_case(catalog: Catalog, tables: Iso286Tables, key: CaseKey) -> Case:
         process=process_name,
         feature=feature,
         characteristic=characteristic,
+        category=(process_name, characteristic),
         family=family,
         is_usual=family in process.families,
         ratio=ratio,
@@ -157,5 +157,8 @@ def _build_case(catalog: Catalog, tables: Iso286Tables, key: CaseKey) -> Case:
         standard=tables.standard,
         columns=columns,
         packed_columns=pack(f"={len(columns)}f", *columns),
+        slenderness=catalog.slenderness,
+        thinness=catalog.thinness,
         baseline_words=f"{ratio:.3g} x IT{grade}",
+        grade_name=f"IT{grade}",
     )

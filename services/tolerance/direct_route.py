@@ -18,7 +18,7 @@ from services.tolerance.answering import (
 from services.tolerance.asks import Ask
 from services.tolerance.fast_route import decode_request, encode_answer
 from services.tolerance.parts import PredictRequest
-from services.tolerance.predict import FloatArray, InvalidRequest, Row
+from services.tolerance.predict import InvalidRequest, Row
 from shared.batching import Item, ItemTrace
 from shared.direct import DirectCall
 from shared.errors import GantryError
@@ -72,7 +72,7 @@ class _Work:
         """Whether nobody waits for it any more."""
         return self._call.is_answered
 
-    def set_result(self, log_values: FloatArray, /) -> None:
+    def set_result(self, log_values: list[float], /) -> None:
         """Word the answer and send it."""
         try:
             self._answer(log_values)
@@ -86,7 +86,7 @@ class _Work:
         else:
             self._call.crash(error)
 
-    def _answer(self, log_values: FloatArray) -> None:
+    def _answer(self, log_values: list[float]) -> None:
         started = time.perf_counter()
         results = word(self._service, self._request, self._rows, log_values)
         trace = self.trace

@@ -6,9 +6,12 @@ the batches of a server: a second costs more to start than a hundred rows take.
 
 import ctypes
 import json
+import weakref
+from array import array
 from collections.abc import Callable, Hashable, Sequence
 from itertools import accumulate
 from math import nan
+from typing import Any
 
 import numpy as np
 import xgboost
@@ -64,36 +67,40 @@ class ToleranceEngine:
     def warm_up(self) -> None:
         """Check the answers to the rows that the model card records."""
         assert self._bundle is not None
-        rows = np.array(self._bundle.golden_rows, dtype=np.float32)
+        rows = [array("f", row).tobytes() for row in self._bundle.golden_rows]
         expected = np.array(self._bundle.golden_log_values)
         (found,) = self.run(Ask.LOG_VALUES, [rows])
         if not np.allclose(found, expected, rtol=0.0, atol=GOLDEN_TOLERANCE):
             raise EngineError(f"model {self._bundle.name} does not give the answers of its card")
         self.run(Ask.CONTRIBUTIONS, [rows[:1]])
 
-    def run(self, key: Hashable, payloads: Sequence[FloatArray]) -> Sequence[FloatArray]:
+    def run(self, key: Hashable, payloads: Sequence[Sequence[bytes]]) -> Sequence[list[Any]]:
         """Predict or explain the rows of several requests at once.
 
         Args:
             key: an ``Ask``.
-            payloads: each (n_rows, n_columns) float32.
+            payloads: each n_rows rows of n_columns native float32.
 
         Returns:
-            For each payload (n_rows,) or, for contributions, (n_rows, n_columns + 1), float32.
+            For each payload its n_rows values or, for contributions, as many lists of
+            n_columns + 1.
+
+        Raises:
+            EngineError: a row has another width.
         """
-        assert self._booster is not None
         assert self._margins is not None
-        rows = payloads[0] if len(payloads) == 1 else np.concatenate(payloads)
-        if key == Ask.CONTRIBUTIONS:
-            data = xgboost.DMatrix(rows, nthread=self._threads)
-            # TreeSHAP of Lundberg et al. 2020, exact for trees. Names are checked with the card.
-            values = self._booster.predict(data, pred_contribs=True, validate_features=False)
-        else:
-            values = self._margins.of(rows)
-        if len(payloads) == 1:
-            return [values]
-        ends = list(accumulate(map(len, payloads)))
-        return [values[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        packed = [row for rows in payloads for row in rows]
+        rows = self._margins.matrix(b"".join(packed), len(packed))
+        values = self._explained(rows) if key == Ask.CONTRIBUTIONS else self._margins.of(rows)
+        ends = accumulate(map(len, payloads))
+        return [values[end - len(rows) : end] for rows, end in zip(payloads, ends, strict=True)]
+
+    def _explained(self, rows: FloatArray) -> list[Any]:
+        assert self._booster is not None
+        data = xgboost.DMatrix(rows, nthread=self._threads)
+        # TreeSHAP of Lundberg et al. 2020, exact for trees. Names are checked with the card.
+        values = self._booster.predict(data, pred_contribs=True, validate_features=False)
+        return list(values.tolist())
 
     def close(self) -> None:
         """Drop the booster."""
@@ -111,7 +118,8 @@ class _Margins:
 
     Finding out what kind of data it was given takes that method longer than the trees take for
     thirty rows. This calls the function of the C API that it calls: ``XGBoosterPredictFromDense``
-    (https://xgboost.readthedocs.io/en/stable/c.html).
+    (https://xgboost.readthedocs.io/en/stable/c.html), with one matrix for the facts about the
+    data: without, each call makes one, and that reads the limits of the control group from disk.
     """
 
     def __init__(self, booster: xgboost.Booster) -> None:
@@ -122,6 +130,9 @@ class _Margins:
         self._options = json.dumps(options).encode()
         self._library = ctypes.CDLL(xgboost.libpath.find_lib_path()[0])
         self._library.XGBGetLastError.restype = ctypes.c_char_p
+        self._facts = ctypes.c_void_p()
+        self._check(self._library.XGProxyDMatrixCreate(ctypes.byref(self._facts)))
+        weakref.finalize(self, self._library.XGDMatrixFree, self._facts)
         self._predict = self._library.XGBoosterPredictFromDense
         self._predict.argtypes = [
             ctypes.c_void_p,
@@ -135,19 +146,27 @@ class _Margins:
             ctypes.byref(each) for each in (self._shape, self._dimensions, self._values)
         ]
 
-    def of(self, rows: FloatArray) -> FloatArray:
-        """(n_rows,) float32 for (n_rows, n_columns) float32."""
-        rows = np.ascontiguousarray(rows, dtype=np.float32)
-        count, columns = rows.shape
-        if columns != self._columns:
-            raise EngineError(f"rows of {columns} columns; the model has {self._columns}")
+    def matrix(self, packed: bytes, count: int) -> FloatArray:
+        """(count, n_columns) float32 around so many packed rows; refuses another width."""
+        values = np.frombuffer(packed, dtype=np.float32)
+        if len(values) != count * self._columns:
+            columns = len(values) / count
+            raise EngineError(f"rows of {columns:g} columns; the model has {self._columns}")
+        return values.reshape(count, self._columns)
+
+    def of(self, rows: FloatArray) -> list[float]:
+        """(n_rows,) margins of (n_rows, n_columns) float32, contiguous."""
         address = rows.__array_interface__["data"][0]
         given = b'{"data":[%d,true],"shape":[%d,%d],"typestr":"<f4","version":3}' % (
-            address, count, columns,
+            address, *rows.shape,
         )  # fmt: skip
-        if self._predict(self._booster.handle, given, self._options, None, *self._results):
+        booster = self._booster.handle
+        self._check(self._predict(booster, given, self._options, self._facts, *self._results))
+        return self._values[: len(rows)]
+
+    def _check(self, failed: int) -> None:
+        if failed:
             raise xgboost.core.XGBoostError(self._library.XGBGetLastError().decode())
-        return np.array(self._values[:count], dtype=np.float32)
 
 
 def _gpus_of_xgboost() -> int:

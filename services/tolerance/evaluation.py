@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from services.tolerance.bundle import Calibration
 from services.tolerance.cases import Case, CaseKey, Category, measure
-from services.tolerance.catalog import Catalog
 from services.tolerance.generator import Sample
 from services.tolerance.intervals import interval_factors
 from services.tolerance.parts import Dimensions
@@ -81,18 +80,17 @@ def log_ratios(samples: Sequence[Sample], log_values: FloatArray) -> FloatArray:
     return ratios
 
 
-def baseline_log_values(catalog: Catalog, samples: Sequence[Sample]) -> FloatArray:
+def baseline_log_values(samples: Sequence[Sample]) -> FloatArray:
     """Return ln of the standards value of each sample."""
-    return np.array([log(apply_rule(catalog, s.case, s.geometry).baseline_mm) for s in samples])
+    return np.array([log(apply_rule(s.case, s.geometry).baseline_mm) for s in samples])
 
 
-def rule_log_values(catalog: Catalog, samples: Sequence[Sample]) -> FloatArray:
+def rule_log_values(samples: Sequence[Sample]) -> FloatArray:
     """Return ln of the rule's value, with material and shape, of each sample."""
-    return np.array([log(apply_rule(catalog, s.case, s.geometry).value_mm) for s in samples])
+    return np.array([log(apply_rule(s.case, s.geometry).value_mm) for s in samples])
 
 
 def measure_errors(
-    catalog: Catalog,
     samples: Sequence[Sample],
     log_values: FloatArray,
     prior_log_values: FloatArray | None = None,
@@ -101,7 +99,7 @@ def measure_errors(
     prior = None
     if prior_log_values is not None:
         prior = float(np.abs(log_ratios(samples, prior_log_values)).mean())
-    baseline = baseline_log_values(catalog, samples)
+    baseline = baseline_log_values(samples)
     return Errors(
         rows=len(samples),
         model=float(np.abs(log_ratios(samples, log_values)).mean()),
@@ -111,7 +109,6 @@ def measure_errors(
 
 
 def report_categories(
-    catalog: Catalog,
     samples: Sequence[Sample],
     log_values: FloatArray,
     calibration: Mapping[Category, Calibration],
@@ -128,7 +125,7 @@ def report_categories(
                 process=category[0],
                 characteristic=category[1],
                 origin=scores.origin,
-                errors=measure_errors(catalog, own, log_values[chosen]),
+                errors=measure_errors(own, log_values[chosen]),
                 coverage={
                     level: coverage(scores.model, ratios, level) for level in REPORTED_LEVELS
                 },

@@ -92,7 +92,7 @@ class _Drawer:
             int(np.searchsorted(self._accuracy_edges, rng.random(), "right"))
         ]
         zone = self._catalog.zones[case.characteristic]
-        typical = apply_rule(self._catalog, case, geometry)
+        typical = apply_rule(case, geometry)
         grade_ratio = grade_um(self._tables, geometry.size_mm, grade + zone.grade_shift) / grade_um(
             self._tables, geometry.size_mm, case.grade
         )

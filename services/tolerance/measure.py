@@ -18,7 +18,7 @@ from services.tolerance.asks import Ask
 from services.tolerance.bundle import Bundle
 from services.tolerance.data_files import load_catalog
 from services.tolerance.fast_route import decode_request, encode_answer
-from services.tolerance.predict import answer, build_knowledge, model_input, prepare
+from services.tolerance.predict import answer, build_knowledge, packed_row, prepare
 from services.tolerance.settings import ToleranceSettings
 from shared.engine import Engine
 from shared.standards.tables import load_iso286
@@ -49,16 +49,12 @@ def _steps(engine: Engine, bundle: Bundle) -> Iterator[tuple[str, float]]:
     knowledge = build_knowledge(load_catalog(), load_iso286())
     request = decode_request(BODY)
     rows = prepare(knowledge, request)
-    inputs = model_input([row.case for row in rows], [row.geometry for row in rows])
-    (log_values,) = engine.run(Ask.LOG_VALUES, [inputs])
-    values = log_values.tolist()
+    inputs = [packed_row(row.case, row.geometry) for row in rows]
+    (values,) = engine.run(Ask.LOG_VALUES, [inputs])
     results = answer(bundle, request, rows, scale=1.0, log_values=values)
     yield "decode, 1 row", _best_us(lambda: decode_request(BODY))
     yield "check and resolve, 1 row", _best_us(lambda: prepare(knowledge, request))
-    yield (
-        "build the input, 1 row",
-        _best_us(lambda: model_input([row.case for row in rows], [row.geometry for row in rows])),
-    )
+    yield "pack the input, 1 row", _best_us(lambda: packed_row(rows[0].case, rows[0].geometry))
     for count in ROWS:
         batch = [inputs] * count
         run = partial(engine.run, Ask.LOG_VALUES, batch)

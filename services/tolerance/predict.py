@@ -6,7 +6,9 @@ turns ln(mm) into zones with interval, baseline, verdict and contributions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from math import exp, floor, log, log10
+from operator import attrgetter
 from struct import Struct
 
 import msgspec
@@ -44,9 +46,12 @@ from shared.standards.iso286 import Iso286Tables
 
 SIGNIFICANT_DIGITS = 4
 UNUSED_DIMENSIONS = {
-    feature: [name for name in Dimensions.__struct_fields__ if name not in used]
+    feature: tuple(name for name in Dimensions.__struct_fields__ if name not in used)
     for feature, used in FEATURE_DIMENSIONS.items()
 }
+_unused_dimensions = {
+    feature: attrgetter(*names) for feature, names in UNUSED_DIMENSIONS.items()
+}  # all at once: every answer asks
 FloatArray = NDArray[np.float32]
 _pack_sizes = Struct(f"={len(SIZE_COLUMNS)}f").pack
 
@@ -67,7 +72,11 @@ class Row(msgspec.Struct, frozen=True):
     part_id: str
     case: Case
     geometry: Geometry
-    rule: RuleFactors
+
+    @property
+    def rule(self) -> RuleFactors:
+        """What the rule of thumb makes of it."""
+        return apply_rule(self.case, self.geometry)
 
 
 class InvalidRequest(ValueError):
@@ -114,21 +123,19 @@ def _rows(knowledge: Knowledge, request: PredictRequest) -> list[Row] | None:
             geometry = measure(part.feature, characteristic, part.dimensions_mm)
             if geometry is None:
                 return None
-            rule = apply_rule(knowledge.catalog, case, geometry)
-            rows.append(Row(part, part_id, case, geometry, rule))
+            rows.append(Row(part, part_id, case, geometry))
     return rows
 
 
-def model_input(cases: Sequence[Case], geometries: Sequence[Geometry]) -> FloatArray:
-    """Build the model's input.
+def packed_row(case: Case, geometry: Geometry) -> bytes:
+    """A row of the model's input: n_columns native float32 in the order of ``column_names``."""
+    sizes = _pack_sizes(geometry.size_mm, geometry.slenderness, geometry.thinness)
+    return sizes + case.packed_columns
 
-    Returns:
-        (n_rows, n_columns) float32 in the order of `column_names`.
-    """
-    packed = [
-        _pack_sizes(geometry.size_mm, geometry.slenderness, geometry.thinness) + case.packed_columns
-        for case, geometry in zip(cases, geometries, strict=True)
-    ]
+
+def model_input(cases: Sequence[Case], geometries: Sequence[Geometry]) -> FloatArray:
+    """Build the model's input as one matrix, (n_rows, n_columns) float32."""
+    packed = list(map(packed_row, cases, geometries))
     return np.frombuffer(b"".join(packed), dtype=np.float32).reshape(len(packed), -1)
 
 
@@ -202,10 +209,10 @@ def _prediction(
         value_mm=round(zone.value_mm, digits),
         interval_mm=interval_mm,
         baseline=Baseline(
-            value_mm=round(row.rule.baseline_mm * scale, digits),
+            value_mm=round(case.baseline_mm(row.geometry.size_mm) * scale, digits),
             basis=describe_baseline(case, row.geometry.size_mm),
             standard=case.standard,
-            grade=f"IT{case.grade}",
+            grade=case.grade_name,
         ),
         method="model" if is_inside else "rule",
         in_domain=is_inside,
@@ -240,15 +247,15 @@ def _warnings(row: Row, zone: _Zone) -> list[str]:
         warnings.append("answered by rule; the interval is not calibrated for this part")
     if not zone.factor.is_reached:
         warnings.append("too few calibration parts for this confidence level")
-    dimensions = row.part.dimensions_mm
-    for name in UNUSED_DIMENSIONS[row.case.feature]:
-        if getattr(dimensions, name) is not None:
-            warnings.append(f"{name} is not a dimension of a {row.case.feature}: not used")
-    characteristic = row.case.characteristic
+    feature, characteristic = row.case.feature, row.case.characteristic
+    given = _unused_dimensions[feature](row.part.dimensions_mm)
+    if any(given):  # none is 0
+        names = compress(UNUSED_DIMENSIONS[feature], given)
+        warnings += [f"{name} is not a dimension of a {feature}: not used" for name in names]
     if characteristic == "flatness" and not row.geometry.thinness:
         warnings.append("thickness not given: the part is taken as stiff")
     elif characteristic == "cylindricity" and not row.geometry.slenderness:
-        name = "depth" if row.case.feature == "hole" else "length"
+        name = "depth" if feature == "hole" else "length"
         warnings.append(f"{name} not given: the part is taken as not slender")
     return warnings
 

@@ -9,7 +9,6 @@ the centre of the synthetic data:
 import msgspec
 
 from services.tolerance.cases import Case, Geometry
-from services.tolerance.catalog import Catalog
 
 
 class RuleFactors(msgspec.Struct, frozen=True):
@@ -26,20 +25,18 @@ class RuleFactors(msgspec.Struct, frozen=True):
         return self.baseline_mm * self.material * self.slenderness * self.thinness
 
 
-def apply_rule(catalog: Catalog, case: Case, geometry: Geometry) -> RuleFactors:
+def apply_rule(case: Case, geometry: Geometry) -> RuleFactors:
     """Evaluate the rule at the catalog's reference capability (Cpk 1.33).
 
     Args:
-        catalog: holds the shape rules.
         case: what is asked.
         geometry: size of at most 3150 mm.
     """
-    slender, thin = catalog.slenderness, catalog.thinness
     return RuleFactors(
-        baseline_mm=case.ratio * case.it_mm(geometry.size_mm),
+        baseline_mm=case.baseline_mm(geometry.size_mm),
         material=case.material_factor,
-        slenderness=slender.factor(geometry.slenderness),
-        thinness=thin.factor(geometry.thinness),
+        slenderness=case.slenderness.factor(geometry.slenderness),
+        thinness=case.thinness.factor(geometry.thinness),
     )
 
 

@@ -147,7 +147,7 @@ def train_model(
     split = split_measured(measured, plan.seed)
     synthetic = setting.draw(plan.train_rows, plan.seed)
     booster = _fit(setting.catalog, synthetic, split.train, plan)
-    errors = _judge(setting.catalog, booster, split.test, prior_folder) if measured else None
+    errors = _judge(booster, split.test, prior_folder) if measured else None
     calibration = _calibrate(setting, booster, split.calibrate, plan)
     measured_categories = {sample.case.category for sample in split.test}
     fresh = [
@@ -169,7 +169,7 @@ def train_model(
             "parameters": PARAMETERS,
             "xgboost": xgboost.__version__,
         },
-        categories=report_categories(setting.catalog, fresh, _predict(booster, fresh), calibration),
+        categories=report_categories(fresh, _predict(booster, fresh), calibration),
         published=compare_published(
             published, published_values, calibration, setting.catalog.reference_cpk
         ),
@@ -207,14 +207,12 @@ def _fit(
     return xgboost.train(parameters, data, num_boost_round=plan.rounds)
 
 
-def _judge(
-    catalog: Catalog, booster: xgboost.Booster, test: list[Sample], prior_folder: Path | None
-) -> Errors:
+def _judge(booster: xgboost.Booster, test: list[Sample], prior_folder: Path | None) -> Errors:
     prior_values = None
     if prior_folder is not None:
         prior = xgboost.Booster(model_file=read_bundle(prior_folder).model_path)
         prior_values = _predict(prior, test)
-    errors = measure_errors(catalog, test, _predict(booster, test), prior_values)
+    errors = measure_errors(test, _predict(booster, test), prior_values)
     bar = min(errors.baseline, errors.baseline if errors.prior is None else errors.prior)
     if errors.model >= bar:
         prior_text = "" if errors.prior is None else f", demo model x{exp(errors.prior):.2f}"
@@ -235,7 +233,7 @@ def _calibrate(
         for category, rows in rows_by_category(samples).items():
             chosen = [samples[index] for index in rows]
             model = log_ratios(chosen, _predict(booster, chosen))
-            rule = log_ratios(chosen, rule_log_values(setting.catalog, chosen))
+            rule = log_ratios(chosen, rule_log_values(chosen))
             calibration[category] = Calibration(
                 model=tuple(compress_scores(model.tolist())),
                 rule=tuple(compress_scores(rule.tolist())),

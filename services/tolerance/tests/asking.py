@@ -2,7 +2,7 @@
 
 from services.tolerance.asks import Ask
 from services.tolerance.parts import Dimensions, Part, PredictRequest
-from services.tolerance.predict import answer, model_input, prepare
+from services.tolerance.predict import answer, packed_row, prepare
 
 
 def plate(material="al_6061", process="milling", *, length=100.0, width=50.0, thickness=12.0):
@@ -37,16 +37,16 @@ def ask(knowledge, bundle, engine, parts, **options):
     """Predict as the service does, without HTTP."""
     request = PredictRequest(parts=list(parts), **options)
     rows = prepare(knowledge, request)
-    inputs = model_input([row.case for row in rows], [row.geometry for row in rows])
+    inputs = [packed_row(row.case, row.geometry) for row in rows]
     (log_values,) = engine.run(Ask.LOG_VALUES, [inputs])
     contributions = None
     if request.explain:
-        contributions = engine.run(Ask.CONTRIBUTIONS, [inputs])[0].tolist()
+        contributions = engine.run(Ask.CONTRIBUTIONS, [inputs])[0]
     return answer(
         bundle,
         request,
         rows,
         scale=request.cpk_target / knowledge.catalog.reference_cpk,
-        log_values=log_values.tolist(),
+        log_values=log_values,
         contributions=contributions,
     )

@@ -27,7 +27,7 @@ def test_rows_of_several_requests_share_one_batch_and_come_back_apart(engine, ro
     (at_once,) = engine.run(Ask.LOG_VALUES, [rows])
 
     assert [len(each) for each in together] == [1, 3, len(rows) - 4]
-    assert np.concatenate(together).tolist() == at_once.tolist()
+    assert np.concatenate(together).tolist() == at_once
 
 
 def test_batch_agrees_with_xgboost_called_by_the_book(engine, bundle, rows):
@@ -37,7 +37,7 @@ def test_batch_agrees_with_xgboost_called_by_the_book(engine, bundle, rows):
     (found,) = engine.run(Ask.LOG_VALUES, [rows])
 
     # Both sum the same float32 leaves; only the order of the sum may differ.
-    assert found == pytest.approx(booster.predict(data), abs=1e-5)
+    assert found == pytest.approx(booster.predict(data).tolist(), abs=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 3, 40])
@@ -47,7 +47,7 @@ def test_batch_gives_the_very_numbers_of_xgboosts_own_method(engine, bundle, row
 
     (found,) = engine.run(Ask.LOG_VALUES, [given])
 
-    assert found.tolist() == booster.inplace_predict(given, predict_type="margin").tolist()
+    assert found == booster.inplace_predict(given, predict_type="margin").tolist()
 
 
 def test_rows_of_another_width_are_refused(engine, rows):

@@ -49,9 +49,7 @@ def test_noise_is_wider_in_casting_than_in_grinding(catalog):
 
 
 def test_zones_spread_around_the_rule(catalog, samples):
-    ratios = [
-        np.log(s.value_mm / apply_rule(catalog, s.case, s.geometry).value_mm) for s in samples
-    ]
+    ratios = [np.log(s.value_mm / apply_rule(s.case, s.geometry).value_mm) for s in samples]
 
     assert abs(np.median(ratios)) < 0.15
     assert 0.3 < np.std(ratios) < 0.8

@@ -21,7 +21,7 @@ def log_value(knowledge, engine):
         case = knowledge.cases[key]
         geometries = [measure(key[2], key[3], Dimensions(**each)) for each in dimensions]
         (values,) = engine.run(Ask.LOG_VALUES, [model_input([case] * len(geometries), geometries)])
-        return values.tolist()
+        return values
 
     return predict
 

@@ -8,7 +8,7 @@ from services.tolerance.rules import apply_rule
 def rule_mm(knowledge, material, process, feature, characteristic, **dimensions):
     case = knowledge.cases[(material, process, feature, characteristic)]
     geometry = measure(feature, characteristic, Dimensions(**dimensions))
-    return apply_rule(knowledge.catalog, case, geometry).value_mm
+    return apply_rule(case, geometry).value_mm
 
 
 def hole_mm(knowledge, process, material="al_6061"):

@@ -35,7 +35,7 @@ def shop_rows(catalog, tables, knowledge, process="milling", count=300, factor=S
     flat = [sample for sample in drawn if sample.case.characteristic == "flatness"]
     assert len(flat) >= count
     for number, sample in enumerate(flat[:count]):
-        rule_mm = apply_rule(catalog, sample.case, sample.geometry).value_mm
+        rule_mm = apply_rule(sample.case, sample.geometry).value_mm
         scatter = exp(0.15 * ((number * 7919 % 101) / 50 - 1))
         thickness = sample.geometry.size_mm / (sample.geometry.thinness or 5.0)
         yield [
@@ -100,7 +100,7 @@ def exact_shop(catalog, tables, knowledge):
     """A shop that holds the standards baseline exactly: no model can beat it."""
     drawn = generate(catalog, tables, knowledge.cases, rows_per_category=100, seed=1)
     return [
-        dataclasses.replace(s, value_mm=apply_rule(catalog, s.case, s.geometry).baseline_mm)
+        dataclasses.replace(s, value_mm=apply_rule(s.case, s.geometry).baseline_mm)
         for s in drawn
         if s.case.process == "turning"
     ]
