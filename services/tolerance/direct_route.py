@@ -5,6 +5,7 @@ to the documented one, whose words about what is wrong are then the only ones.
 """
 
 import time
+from functools import partial
 
 import msgspec
 
@@ -33,7 +34,6 @@ class DirectPredict:
 
     def start(self, body: bytes, call: DirectCall) -> bool:
         """Begin to answer a request, or leave it to the other routes."""
-        started = time.perf_counter()
         host = self._service.host
         if not host.is_ready:
             return False
@@ -45,28 +45,27 @@ class DirectPredict:
         except (msgspec.DecodeError, InvalidRequest):
             return False
         work = _Work(self._service, request, rows, call)
-        item = Item(inputs, Ask.LOG_VALUES, call.deadline, float(len(inputs)), trace=work.trace)
-        work.preprocess_ms = (time.perf_counter() - started) * 1000
+        item = Item(inputs, _LOG_VALUES, call.deadline, float(len(inputs)), trace=work)
         try:
             waiting = host.enqueue(item, work)
         except GantryError as error:
             call.fail(error)
         else:
-            call.abandon = lambda: host.withdraw(waiting)
+            call.abandon = partial(host.withdraw, waiting)
         return True
 
 
-class _Work:
+class _Work(ItemTrace):
     """One request on its way through the batcher; takes the outcome of its item."""
 
-    __slots__ = ("_call", "_request", "_rows", "_service", "preprocess_ms", "trace")
+    __slots__ = ("_call", "_preprocess_s", "_request", "_rows", "_service")
 
     def __init__(
         self, service: ToleranceService, request: PredictRequest, rows: list[Row], call: DirectCall
     ) -> None:
+        """Take a request as soon as its rows are known."""
         self._service, self._request, self._rows, self._call = service, request, rows, call
-        self.preprocess_ms = 0.0
-        self.trace = ItemTrace()
+        self._preprocess_s = time.monotonic() - call.started
 
     def done(self) -> bool:
         """Whether nobody waits for it any more."""
@@ -87,28 +86,28 @@ class _Work:
             self._call.crash(error)
 
     def _answer(self, log_values: list[float]) -> None:
-        started = time.perf_counter()
+        started = time.monotonic()
         results = word(self._service, self._request, self._rows, log_values)
-        trace = self.trace
-        timings = {
-            "queue": _rounded(trace.queue_ms),
-            "preprocess": _rounded(self.preprocess_ms),
-            "inference": _rounded(trace.inference_ms / trace.batch_items),
-            "postprocess": _rounded((time.perf_counter() - started) * 1000),
+        # To a microsecond; ``round`` with digits costs more.
+        queue = int(self.queue_ms * 1e3 + 0.5) / 1e3
+        preprocess = int(self._preprocess_s * 1e6 + 0.5) / 1e3
+        inference = int(self.inference_ms / self.batch_items * 1e3 + 0.5) / 1e3
+        postprocess = int((time.monotonic() - started) * 1e6 + 0.5) / 1e3
+        timing_ms = {
+            "queue": queue,
+            "preprocess": preprocess,
+            "inference": inference,
+            "postprocess": postprocess,
         }
         model = model_name(self._service)
         info = self._service.host.info
         self._call.answer(
-            encode_answer(PredictAnswer(model, results, timings)),
+            encode_answer(PredictAnswer(model, results, timing_ms)),
             model=model,
             device=info.device if info is not None else "cpu",
-            timing=_TIMING % tuple(timings.values()),
+            timing=_TIMING % (queue, preprocess, inference, postprocess),
         )
 
 
-def _rounded(duration_ms: float) -> float:
-    """To a microsecond; ``round`` with digits costs five times as much."""
-    return int(duration_ms * 1000 + 0.5) / 1000
-
-
+_LOG_VALUES = Ask.LOG_VALUES  # to find a member in its enumeration costs more than to compare it
 _TIMING = "queue;dur=%g, preprocess;dur=%g, inference;dur=%g, postprocess;dur=%g"

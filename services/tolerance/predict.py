@@ -170,7 +170,7 @@ def answer(
         scores = calibration.model if is_inside else calibration.rule
         factor = bundle.intervals.factors((category, is_inside), scores, request.confidence_level)
         value_mm = (exp(log_value) if is_inside else row.rule.value_mm) * scale
-        zone = _Zone(value_mm, factor, scores, departures, _decimals(value_mm))
+        zone = _Zone(value_mm, factor, scores, departures)
         explained: list[Contribution] | UnsetType = UNSET
         if contributions is not None:
             explained = _explain(bundle, row, zone, contributions[index], scale)
@@ -185,31 +185,36 @@ class _Zone(msgspec.Struct, frozen=True):
     factor: IntervalFactors
     scores: Sequence[float]
     departures: list[str]
-    digits: int  # decimals of a millimetre to show
+
+    @property
+    def digits(self) -> int:
+        """Decimals of a millimetre that keep ``SIGNIFICANT_DIGITS``."""
+        return SIGNIFICANT_DIGITS - 1 - floor(log10(self.value_mm))
 
 
 def _prediction(
     row: Row, zone: _Zone, scale: float, contributions: list[Contribution] | UnsetType
 ) -> Prediction:
-    case, digits, is_inside = row.case, zone.digits, not zone.departures
+    case, value_mm, is_inside = row.case, zone.value_mm, not zone.departures
+    shift = 10.0**zone.digits  # to whole numbers; ``round`` with digits costs three times as much
     interval_mm = (
-        round(zone.value_mm * zone.factor.low, digits),
-        round(zone.value_mm * zone.factor.high, digits),
+        round(value_mm * zone.factor.low * shift) / shift,
+        round(value_mm * zone.factor.high * shift) / shift,
     )
     spec = row.part.spec_mm
     spec_mm = spec.get(case.characteristic) if isinstance(spec, dict) else spec
     verdict: Verdict | UnsetType = UNSET
     if spec_mm is not None:
         verdict = judge(
-            spec_mm=spec_mm, value_mm=zone.value_mm, interval_mm=interval_mm, scores=zone.scores
+            spec_mm=spec_mm, value_mm=value_mm, interval_mm=interval_mm, scores=zone.scores
         )
     return Prediction(
         id=row.part_id,
         characteristic=case.characteristic,
-        value_mm=round(zone.value_mm, digits),
+        value_mm=round(value_mm * shift) / shift,
         interval_mm=interval_mm,
         baseline=Baseline(
-            value_mm=round(case.baseline_mm(row.geometry.size_mm) * scale, digits),
+            value_mm=round(case.baseline_mm(row.geometry.size_mm) * scale * shift) / shift,
             basis=describe_baseline(case, row.geometry.size_mm),
             standard=case.standard,
             grade=case.grade_name,
@@ -258,8 +263,3 @@ def _warnings(row: Row, zone: _Zone) -> list[str]:
         name = "depth" if feature == "hole" else "length"
         warnings.append(f"{name} not given: the part is taken as not slender")
     return warnings
-
-
-def _decimals(value_mm: float) -> int:
-    """Decimals that keep ``SIGNIFICANT_DIGITS`` of a positive length."""
-    return SIGNIFICANT_DIGITS - 1 - floor(log10(value_mm))

@@ -85,7 +85,8 @@ class Admission:
         Raises:
             QueueFull: the queue is full, or the item could not be answered before its deadline.
         """
-        alone_s = self._cost.predict_s(item.weight)
+        fixed_s, slope_s = self._cost.line
+        alone_s = fixed_s + slope_s * item.weight
         if starts_at_once:
             self._done_by = now + alone_s
             return
@@ -95,7 +96,7 @@ class Admission:
         if queue.size_bytes + item.size_bytes > limits.max_queue_bytes:
             self.refuse("queue_bytes", "waiting requests hold too much memory")
         # One batch after the other for each item is never too short, and quickly told.
-        done_by = max(self._done_by, now) + alone_s
+        done_by = (self._done_by if self._done_by > now else now) + alone_s
         latest = now + USED_SLACK * (item.deadline - now)
         if done_by > latest and self._cost.is_known:
             forecast = self.forecast(item)

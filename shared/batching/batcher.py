@@ -195,7 +195,8 @@ class DynamicBatcher:
         self._admission.admit(item, now, starts_at_once=starts_at_once)
         waiting = Waiting(item, now, next(self._numbers), outcome)
         self._queue.push(waiting)
-        self._schedule_pump()
+        if not self._pump_due:
+            self._schedule_pump()
         return waiting
 
     def withdraw(self, waiting: Waiting) -> None:
@@ -208,9 +209,8 @@ class DynamicBatcher:
 
     def _schedule_pump(self) -> None:
         """Start batches after one turn of the loop, so that what arrives together runs together."""
-        if not self._pump_due:
-            self._pump_due = True
-            asyncio.get_running_loop().call_soon(self._pump)
+        self._pump_due = True
+        asyncio.get_running_loop().call_soon(self._pump)
 
     def _pump(self) -> None:
         """Start what can be started now."""
@@ -247,10 +247,10 @@ class DynamicBatcher:
         batch = self._queue.take_batch(limits.max_batch_size, self._weight_budget, self._bulk_room)
         if not batch:
             return False
-        weight = sum(each.item.weight for each in batch)
+        weight = sum([each.item.weight for each in batch])
         running = RunningBatch(self._idle.pop(), batch, weight, self._clock())
         if self._inline.suits(running.lane, weight) and self._run_inline(running):
-            if len(self._queue):
+            if len(self._queue) and not self._pump_due:
                 self._schedule_pump()  # others have their turn between two batches
             return False
         task = asyncio.ensure_future(self._run(running))

@@ -34,12 +34,14 @@ class RunningBatch:
 
     def waits_s(self) -> list[float]:
         """How long each item waited for the batch to start."""
-        return [self.started - each.arrival for each in self.items]
+        started = self.started
+        return [started - each.arrival for each in self.items]
 
     def trace(self, duration_s: float) -> None:
         """Tell each item's owner what happened to it."""
+        items, started, inference_ms = len(self.items), self.started, duration_s * 1000
         for each in self.items:
             trace = each.item.trace
-            trace.queue_ms = (self.started - each.arrival) * 1000
-            trace.inference_ms = duration_s * 1000
-            trace.batch_items = len(self.items)
+            trace.queue_ms = (started - each.arrival) * 1000
+            trace.inference_ms = inference_ms
+            trace.batch_items = items

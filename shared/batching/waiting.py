@@ -33,11 +33,6 @@ class Waiting:
     number: int  # order of arrival
     done: Outcome
 
-    @property
-    def is_abandoned(self) -> bool:
-        """Whether its caller has gone or has been answered."""
-        return self.done.done()
-
 
 @dataclass(slots=True)
 class Held:
@@ -93,7 +88,8 @@ class WaitQueue:
         """Add an item."""
         item = waiting.item
         self._waiting[waiting] = None
-        self._earliest = min(self._earliest, item.deadline)
+        if item.deadline < self._earliest:
+            self._earliest = item.deadline
         self.size_bytes += item.size_bytes
         self.weight += item.weight
         of_class = self._held[item.priority]
@@ -157,7 +153,7 @@ class WaitQueue:
             max_weight: most weight, by key; the leader is taken whatever it weighs.
             bulk_room: most weight of bulk items that may join a batch of this weight meanwhile.
         """
-        live = [each for each in self._waiting if not each.is_abandoned]
+        live = [each for each in self._waiting if not each.done.done()]  # else it is abandoned
         if not live:
             return []
         holds_back = self._holds_back()
@@ -213,7 +209,7 @@ class WaitQueue:
         return Priority.INTERACTIVE if self._credit > 0 else Priority.BULK
 
     def _charge(self, batch: list[Waiting]) -> None:
-        bulk = sum(each.item.priority is Priority.BULK for each in batch)
+        bulk = [each.item.priority for each in batch].count(Priority.BULK)
         if bulk:
             self._credit = min(self._share, max(0, self._credit) + self._share * bulk)
         self._credit -= len(batch) - bulk
