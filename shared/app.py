@@ -105,6 +105,7 @@ def create_app(spec: ServiceSpec) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.spec = spec
     for name, value in spec.state.items():
@@ -227,6 +228,7 @@ def serve(app: AsgiApp, settings: HttpSettings, *, name: str, share_port: bool =
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=30,
         http=http_protocol(app),
         ws="none",

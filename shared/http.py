@@ -15,6 +15,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+WHEN_GONE = "gantry.when_gone"
+"""Extension of a scope: takes a function that is called when the client leaves before the end of
+its answer. To wait for that with ``receive`` would take a task."""
 PROBLEM_TYPE = "application/problem+json"
 REQUEST_ID_PATTERN = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
 CALLER_PATTERN = re.compile(r"^[A-Za-z0-9_-]{1,64}$")

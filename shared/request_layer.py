@@ -8,7 +8,6 @@ is paid for by every request, also by those whose model answers in microseconds.
 """
 
 import asyncio
-import contextlib
 import hmac
 import logging
 import time
@@ -26,6 +25,7 @@ from shared.errors import (
     Unauthorized,
 )
 from shared.http import (
+    WHEN_GONE,
     AsgiApp,
     Message,
     Receive,
@@ -46,8 +46,6 @@ from shared.metrics import BulkCounter, BulkHistogram, HttpMetrics
 log = logging.getLogger(__name__)
 
 UNFORESEEN = "an internal error happened; see the log under this request id"
-LEAVE_NOTICE_S = 0.01
-"""Requests answered within this time are not watched for their client's leaving."""
 LOGGED_FROM_STATUS: dict[AccessLog, int] = {"all": 0, "errors": 400, "off": 1000}
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 """Paths of probes and collectors, which carry no token."""
@@ -216,12 +214,7 @@ class _Exchange:
         self._receive, self._send, self._fixed = receive, send, fixed
         self._left_bytes = 0
         self._limit_bytes = 0
-        self._body_read = False
-        self._empty_body: Message | None = None
-        self._gone = asyncio.Event()
-        self._is_slow = False  # not answered within LEAVE_NOTICE_S
-        self._watcher: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle
+        self._is_read = not self._announces_body()
         self._task: asyncio.Task[Any] | None = None  # while the application runs in it
         self._ending: _Ending | None = None
 
@@ -252,39 +245,29 @@ class _Exchange:
             await self.fail(error)
         except Exception as error:  # noqa: BLE001 - the last handler of the process
             await self.crash(error)
-        finally:
-            await self._stop_watching()
 
     async def _work(self, app: AsgiApp, context: RequestContext) -> None:
         """Run the application in this task, which ``_end`` may cancel meanwhile."""
-        if not self._announces_body():
-            # Routes without a body never ask for it, so the client's leaving would go unseen.
-            self._empty_body = await self._receive_part()
         self._task = task = asyncio.current_task()
         assert task is not None
-        self._set_timer(min(LEAVE_NOTICE_S, context.remaining_s()))
+        timer = task.get_loop().call_later(
+            max(0.0, context.remaining_s()), self._end, _Ending.DEADLINE
+        )
+        when_gone = self.scope.get("extensions", {}).get(WHEN_GONE)
+        if when_gone is not None:
+            when_gone(self._client_left)
         try:
             await app(self.scope, self.receive, self.send)
         finally:
             self._task = None
-            self._timer.cancel()
+            timer.cancel()
             if self._ending is not None:
                 task.uncancel()
 
-    def _set_timer(self, delay_s: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, delay_s), self._on_time)
-
-    def _on_time(self) -> None:
-        """Begin to watch the client, or end the work at its deadline."""
-        assert self.context is not None
-        left_s = self.context.remaining_s()
-        if left_s <= 0:
-            self._end(_Ending.DEADLINE)
-            return
-        self._set_timer(left_s)
-        self._is_slow = True
-        if self._body_read:
-            self._start_watching()
+    def _client_left(self) -> None:
+        """Stop the work, unless its answer is on the way or ``receive`` tells of the leaving."""
+        if self._is_read and not self.started:
+            self._end(_Ending.CLIENT_LEFT)
 
     def _end(self, reason: _Ending) -> None:
         if self._task is not None and self._ending is None:
@@ -295,49 +278,15 @@ class _Exchange:
         length = header(self.scope, b"content-length")
         return length not in (None, "0") or header(self.scope, b"transfer-encoding") is not None
 
-    def _start_watching(self) -> None:
-        if self._watcher is None and not self._gone.is_set():
-            self._watcher = asyncio.ensure_future(self._watch())
-
-    async def _stop_watching(self) -> None:
-        if self._watcher is not None and not self._watcher.done():
-            self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
-
     async def receive(self) -> Message:
         """Next part of the body, counted; after it, only the client's leaving."""
-        if self._empty_body is not None:
-            message, self._empty_body = self._empty_body, None
-            return message
-        if self._body_read:
-            self._start_watching()
-            await self._gone.wait()
-            return {"type": "http.disconnect"}
-        return await self._receive_part()
-
-    async def _receive_part(self) -> Message:
         message = await self._receive()
-        if message["type"] == "http.disconnect":
-            self._body_read = True
-            self._gone.set()
-            return message
-        self._left_bytes -= len(message.get("body", b""))
-        if self._left_bytes < 0:
-            raise self._too_large()
-        if not message.get("more_body", False):
-            self._body_read = True
-            if self._is_slow:
-                self._start_watching()
+        if message["type"] == "http.request":
+            self._left_bytes -= len(message.get("body", b""))
+            if self._left_bytes < 0:
+                raise self._too_large()
+            self._is_read = not message.get("more_body", False)
         return message
-
-    async def _watch(self) -> None:
-        """Wait for the client to leave, then stop the work unless its answer is on the way."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._gone.set()
-        if not self.started:
-            self._end(_Ending.CLIENT_LEFT)
 
     async def send(self, message: Message) -> None:
         """Pass a part of the response on, with the common headers on its start."""

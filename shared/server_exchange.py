@@ -2,11 +2,20 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from shared.errors import GantryError
-from shared.http import AsgiApp, Message, Scope, header, request_id_of, send_problem
+from shared.http import (
+    WHEN_GONE,
+    AsgiApp,
+    Message,
+    Scope,
+    header,
+    request_id_of,
+    send_problem,
+)
 
 if TYPE_CHECKING:
     from shared.server_protocol import ServerProtocol
@@ -36,6 +45,8 @@ class ServerExchange:
         self._protocol = protocol
         self._scope = scope
         self._is_gone = False
+        self._when_gone: Callable[[], None] | None = None
+        scope["extensions"] = {WHEN_GONE: self.when_gone}
         # The way in
         self._pieces: list[bytes] = []
         self._held_bytes = 0
@@ -68,6 +79,14 @@ class ServerExchange:
         """The client is gone."""
         self._is_gone = True
         self._wake()
+        if self._when_gone is not None:
+            self._when_gone()
+
+    def when_gone(self, tell: Callable[[], None]) -> None:
+        """Have ``tell`` called when the client leaves before the end of its answer."""
+        self._when_gone = tell
+        if self._is_gone:
+            tell()
 
     async def run(self, app: AsgiApp) -> None:
         """Have ``app`` answer; an answer that it leaves incomplete ends the connection."""
@@ -82,6 +101,8 @@ class ServerExchange:
         finally:
             if not self.is_complete and not self._is_gone:
                 self._protocol.transport.close()
+            self._when_gone = None  # no cycle of references is left
+            del self._scope["extensions"]
 
     # What the application does
 
@@ -120,6 +141,8 @@ class ServerExchange:
     def _part(self) -> Message:
         pieces, self._pieces, self._held_bytes = self._pieces, [], 0
         self._has_told_end = self._is_read
+        if self._is_read:
+            self._protocol.read_on()  # else a client that leaves would go unseen
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         return {"type": "http.request", "body": body, "more_body": not self._is_read}
 
