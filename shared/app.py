@@ -6,6 +6,7 @@ A service describes itself with ``ServiceSpec``; this module adds lifespan, ``/l
 
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
 import sys
@@ -234,6 +235,9 @@ def serve(app: AsgiApp, settings: HttpSettings, *, name: str, share_port: bool =
         ws="none",
     )
     server = uvicorn.Server(config)
+    # What is there now stays: a full collection need not look at it for every few hundred requests.
+    gc.collect()
+    gc.freeze()
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[_shared_port(settings)] if share_port else None)
     if not server.started:
