@@ -171,7 +171,8 @@ class RequestLayer:
 
     def count(self, method: str, label: str, status: int, duration_s: float) -> None:
         """Count a request that was answered."""
-        requests, duration = self._children(label, method, status)
+        key = (label, method, status)
+        requests, duration = self._counters.get(key) or self._children(*key)
         requests.note()
         duration.note(duration_s)
 
@@ -184,12 +185,12 @@ class RequestLayer:
         log.info("%s %s %d %.1f ms", method, label, status, duration_s * 1000)
 
     def _children(self, label: str, method: str, status: int) -> tuple[BulkCounter, BulkHistogram]:
-        """Find the metrics of these labels; the first time by name, later by a look-up."""
-        key = (label, method, status)
-        found = self._counters.get(key)
-        if found is None:
-            requests = self._metrics.requests.labels(label, method, str(status))
-            found = self._counters[key] = (requests, self._metrics.duration.labels(label))
+        """Find the metrics of these labels by name, and remember them."""
+        requests = self._metrics.requests.labels(label, method, str(status))
+        found = self._counters[label, method, status] = (
+            requests,
+            self._metrics.duration.labels(label),
+        )
         return found
 
 

@@ -102,7 +102,7 @@ class ServerExchange:
             if not self.is_complete and not self._is_gone:
                 self._protocol.transport.close()
             self._when_gone = None  # no cycle of references is left
-            del self._scope["extensions"]
+            self._scope["extensions"].clear()
 
     # What the application does
 

@@ -272,6 +272,8 @@ class DynamicBatcher:
             return 0.0
         room = limits.max_batch_size - len(queue)
         useful_s = self._returns.useful_wait_s(now, len(queue), room, self._cost.line[0])
+        if not useful_s:
+            return 0.0
         return min(useful_s, MOST_OF_SLACK * max(0.0, queue.earliest_deadline - now))
 
     def _bulk_room(self, weight: float) -> float:
@@ -296,7 +298,7 @@ class DynamicBatcher:
         return True
 
     def _end(self, batch: RunningBatch, results: Sequence[Any], report: RecoveryReport) -> None:
-        self._learn(batch, report, failed=any(isinstance(each, Exception) for each in results))
+        self._learn(batch, report, failed=any([isinstance(each, Exception) for each in results]))
         self._deliver(batch, results)
 
     async def _run(self, batch: RunningBatch) -> None:

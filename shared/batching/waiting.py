@@ -188,7 +188,7 @@ class WaitQueue:
     def _empty(self) -> None:
         """As ``discard`` of each, at once."""
         self._waiting.clear()
-        self.size_bytes, self.weight = 0, 0.0
+        self.size_bytes, self.weight, self._earliest = 0, 0.0, inf
         for of_class in self._held.values():
             of_class.clear()
 

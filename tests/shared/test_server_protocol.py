@@ -6,7 +6,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from shared.server_protocol import MAX_HEAD_BYTES, ServerProtocol, protocol_with_head_timeout
+from shared.http import WHEN_GONE
+from shared.server_protocol import (
+    MAX_HEAD_BYTES,
+    READ_AHEAD_BYTES,
+    ServerProtocol,
+    protocol_with_head_timeout,
+)
 from shared.testing import running_server
 from tests.gateway.upstream import read_body
 
@@ -218,6 +224,43 @@ async def test_leaving_client_is_told_to_the_application():
         writer.write(GET)
         writer.close()
         await left.wait()
+
+
+@pytest.mark.parametrize("size", [1, 3 * READ_AHEAD_BYTES])
+async def test_leaving_client_is_told_by_a_call_once_its_body_is_read(size):
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def wait(scope, receive, send):
+        await read_body(receive)
+        scope["extensions"][WHEN_GONE](left.set)
+        asked.set()
+        await left.wait()
+
+    async with connection(wait) as (_, writer):
+        writer.write(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        writer.write(bytes(size))
+        await asked.wait()
+        assert not left.is_set()
+        writer.close()
+        await left.wait()
+
+
+async def test_client_that_stays_is_not_told_to_have_left():
+    left, scopes = [], []
+
+    async def answer(scope, receive, send):
+        scope["extensions"][WHEN_GONE](lambda: left.append(scope))
+        scopes.append(scope)
+        await echo(scope, receive, send)
+
+    async with connection(answer) as (reader, writer):
+        writer.write(GET)
+        await answer_of(reader)
+        writer.write(LAST)
+        await reader.read()
+
+    assert left == []
+    assert [each["extensions"] for each in scopes] == [{}, {}]  # no cycle of references is left
 
 
 async def test_reader_that_is_slow_holds_the_application_back():

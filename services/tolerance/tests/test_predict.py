@@ -1,4 +1,4 @@
-from math import log
+from math import floor, log, log10
 
 import pytest
 from hypothesis import assume, given, settings
@@ -294,3 +294,13 @@ def test_every_wrong_field_of_a_request_is_listed(knowledge):
 
 def _fields(part):
     return {name: getattr(part, name) for name in part.__struct_fields__}
+
+
+@settings(max_examples=100, deadline=None)
+@given(SIZES, st.floats(0.33, 3.0))
+def test_lengths_are_shown_as_rounding_shows_them(knowledge, bundle, engine, length, cpk_target):
+    (found,) = ask(knowledge, bundle, engine, [plate(length=length)], cpk_target=cpk_target)
+
+    shown = (found.value_mm, *found.interval_mm, found.baseline.value_mm)
+    digits = 4 - floor(log10(found.value_mm))  # one more: what is rounded up may gain a place
+    assert shown == tuple(round(each, digits) for each in shown)
