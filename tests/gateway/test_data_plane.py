@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 
+from gateway.direct import DirectRequest
 from gateway.exchange import Exchange
 from tests.gateway.upstream import Upstream, answer_problem, offered, read_body
 from tests.shared import echo
@@ -296,15 +297,18 @@ async def test_services_get_the_internal_token_and_never_the_clients(gateway_ove
     assert upstream.requests[0][1]["x-internal-token"] == "t" * 16
 
 
+@pytest.mark.parametrize("kind", [DirectRequest, Exchange])
 @pytest.mark.parametrize("body", [None, b"x" * 20_000])
-async def test_answered_requests_are_freed_without_the_collector(work, body):
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in range(5):
-            await (work.post("/v1/echo", content=body) if body else work.get("/v1/look"))
-        left = [each for each in gc.get_objects() if type(each) is Exchange]
-    finally:
-        gc.enable()
+async def test_answered_requests_are_freed_without_the_collector(gateway_over, body, kind):
+    upstream = Upstream(paths=[offered(), offered("/v1/look", "GET")])
+    async with gateway_over(upstream, direct=kind is DirectRequest) as (_, client, _urls):
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                await (client.post("/v1/echo", content=body) if body else client.get("/v1/look"))
+            left = [each for each in gc.get_objects() if type(each) is kind]
+        finally:
+            gc.enable()
 
     assert len(left) <= 1  # the last one's task may still be ending

@@ -1,4 +1,4 @@
-from gateway.ejection import BASE_REST_S, OutlierState, available
+from gateway.ejection import BASE_REST_S, WINDOW_S, OutlierState, available
 
 
 def failing(times, now=0.0):
@@ -60,3 +60,16 @@ def test_never_more_than_half_are_left_out():
     assert available([failing(3), OutlierState()], 0) == [1]
     assert available([failing(3), failing(3), OutlierState()], 0) == [0, 1, 2]
     assert available([failing(3)], 0) == [0]
+
+
+def test_failures_older_than_the_window_do_not_count():
+    state = OutlierState()
+    for number in range(12):
+        state.succeeded(number * 0.001)
+        state.failed(number * 0.001)
+    later = WINDOW_S + 1.0
+    for _ in range(11):
+        state.succeeded(later)
+
+    assert not state.failed(later)
+    assert state._share_failed() == 0.0  # too few to judge by
