@@ -135,6 +135,7 @@ def nginx_config(folder: Path, port: int, upstream: int | None) -> str:
         worker_processes 1; daemon off; pid {folder}/nginx-{port}.pid; error_log /dev/null;
         events {{ worker_connections 4096; }}
         http {{ access_log off; keepalive_requests 100000000; client_max_body_size 20m;
+                client_body_buffer_size 1m;  # else bodies of 100 KB would go through a file
                 client_body_temp_path {folder}; proxy_temp_path {folder}; {up}
                 server {{ listen 127.0.0.1:{port} backlog=4096; {place} }} }}"""
 
