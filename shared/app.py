@@ -25,6 +25,7 @@ from shared import operating, problems
 from shared.context import RequestContext
 from shared.direct import DirectPaths, DirectRoute
 from shared.direct_protocol import DirectProtocol
+from shared.heap import share_one_heap
 from shared.host import EngineHost
 from shared.http import AsgiApp, Receive, Scope, Send
 from shared.log import configure_logging
@@ -238,6 +239,7 @@ def serve(app: AsgiApp, settings: HttpSettings, *, name: str, share_port: bool =
     # What is there now stays: a full collection need not look at it for every few hundred requests.
     gc.collect()
     gc.freeze()
+    share_one_heap()
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[_shared_port(settings)] if share_port else None)
     if not server.started:

@@ -11,7 +11,6 @@ back to the device (torch, paddle) and to the system (glibc). Caches make the ne
 clean-ups are rate-limited, and those that do not help become rarer.
 """
 
-import ctypes
 import gc
 import logging
 import sys
@@ -25,6 +24,7 @@ from types import TracebackType
 from shared.errors import OutOfMemory
 from shared.faults import classify
 from shared.gpu.memory import HostMonitor, MemoryMonitor, own_bytes
+from shared.heap import trim_heap
 
 log = logging.getLogger(__name__)
 
@@ -156,10 +156,3 @@ def empty_device_caches() -> None:
     paddle = sys.modules.get("paddle")
     if paddle is not None and paddle.device.is_compiled_with_cuda():
         paddle.device.cuda.empty_cache()
-
-
-def trim_heap() -> None:
-    """Give freed pages of the C heap back to the system; nothing where the C library cannot."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
