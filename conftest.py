@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before any test imports ONNX Runtime
+from shared.telemetry import forbid_telemetry
+
+forbid_telemetry()  # before any test imports a library that reports home
 
 MAY_SKIP = ("model", "gpu", "docker", "redis")
 

@@ -24,13 +24,10 @@ from typing import Any
 from shared.errors import FatalEngineError, GantryError
 from shared.faults import classify
 from shared.log import LogOptions, configure_logging
+from shared.telemetry import NO_TELEMETRY, forbid_telemetry
 from shared.wire import Channel, ChannelClosed, record_name
 
 log = logging.getLogger(__name__)
-
-NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
-"""Variables that keep libraries from calling out by themselves: ONNX Runtime's wheels report to
-their maker since 1.31 (microsoft/onnxruntime#27379). They count only before the first import."""
 
 Handler = Callable[[str, list[Any]], Any]
 """Answers a call: name of the method and its arguments. A generator tells news by what it yields,
@@ -217,6 +214,7 @@ def _main() -> None:
     arguments = json.loads(sys.stdin.buffer.readline())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    forbid_telemetry()
     configure_logging(arguments["name"], **arguments["log"])
     limit = arguments["memory_limit_bytes"]
     if limit is not None:

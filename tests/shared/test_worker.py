@@ -1,3 +1,5 @@
+import contextlib
+import importlib.metadata
 import json
 import logging
 import os
@@ -33,13 +35,17 @@ def create(options):
             threading.Event().wait()
         if method == "end":
             os._exit(3)
-        if method == "count":
-            return counted(*arguments)
-        if method == "environ":
-            return os.environ.get(arguments[0])
+        if method in ASKED:
+            return ASKED[method](*arguments)
         return [method, arguments, options, os.environ.get("GANTRY_TEST")]
 
     return handle
+
+
+def can_import(name):
+    with contextlib.suppress(ImportError):
+        return bool(importlib.import_module(name))
+    return False
 
 
 def counted(last, fails):
@@ -49,6 +55,8 @@ def counted(last, fails):
         raise InvalidInput("too far")
     return "counted"
 
+
+ASKED = {"count": counted, "environ": os.environ.get, "can_import": can_import}
 
 SPEC = WorkerSpec(
     handler="tests.shared.test_worker:create",
@@ -71,6 +79,8 @@ def test_call_is_answered_by_the_handler_with_its_options(worker):
 
 def test_libraries_in_a_child_are_told_not_to_report_home(worker):
     assert worker.call("environ", "ORT_DISABLE_TELEMETRY") == "1"
+    assert importlib.metadata.version("openvino-telemetry")  # is there
+    assert not worker.call("can_import", "openvino_telemetry")
 
 
 def test_news_of_a_long_call_come_before_its_answer(worker):
